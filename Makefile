@@ -1,0 +1,36 @@
+# Lyo Ops. `make help` lists what there is to type.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint unit down clean lock
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
+# Ours alone: a user's own Ansible configuration must not change what a target does.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## bring .venv and .tools to what the lock files say
+	@scripts/setup
+
+demo: setup ## set everything up and deploy Lyo to a cloud on this machine
+	@scripts/demo
+
+down: ## stop the local cloud and remove its state
+	@if [ -x .venv/bin/python ]; then .venv/bin/python -m localcloud down; else echo "down: nothing was set up here"; fi
+
+test: setup lint ## lint and every test
+	@pytest
+
+unit: setup ## the tests that start nothing
+	@pytest tests/unit
+
+lint: setup ## every linter the project uses
+	@scripts/lint
+
+lock: setup ## resolve the lock files anew (UPGRADE=--upgrade for newer versions)
+	@scripts/lock $(UPGRADE)
+
+clean: down ## remove everything that set-up and runs have made
+	rm -rf .venv .tools .cache .localcloud* .pytest_cache .mypy_cache .ruff_cache .ansible
