@@ -49,7 +49,7 @@ class Children:
             make, future = request
             try:
                 future.set_result(make())
-            except BaseException as error:  # noqa: BLE001 - handed to the caller
+            except BaseException as error:
                 future.set_exception(error)
 
     def start(
@@ -88,7 +88,7 @@ class Children:
                         stdout=out,
                         stderr=err,
                         start_new_session=True,
-                        preexec_fn=_die_with_parent,  # noqa: PLW1509 - the callee only makes a system call
+                        preexec_fn=_die_with_parent,
                     ),
                     future,
                 )

@@ -44,7 +44,8 @@ def _register_services(cloud: Any) -> None:
 
     for module in sorted(pkgutil.iter_modules(localcloud.services.__path__), key=lambda m: m.name):
         part = importlib.import_module(f"localcloud.services.{module.name}")
-        part.register(cloud)
+        if hasattr(part, "register"):
+            part.register(cloud)
 
 
 def serve(settings: Settings) -> None:
@@ -68,7 +69,11 @@ def serve(settings: Settings) -> None:
     recorder = Recorder(state / "calls.jsonl")
     try:
         server: BaseWSGIServer = make_server(
-            cloud.addresses.api, API_PORT, Gateway(cloud, recorder), threaded=True, request_handler=Handler
+            cloud.addresses.api,
+            API_PORT,
+            Gateway(cloud, recorder),
+            threaded=True,
+            request_handler=Handler,
         )
     except (OSError, SystemExit) as error:
         if isinstance(error, SystemExit) or error.errno == errno.EADDRINUSE:
@@ -125,7 +130,7 @@ def main(argv: list[str]) -> int:
     try:
         serve(settings)
     except PortInUseError as error:
-        print(f"localcloud-port-in-use: {error}", file=sys.stderr)  # noqa: T201 - read by `up`
+        print(f"localcloud-port-in-use: {error}", file=sys.stderr)
         return 3
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import time
@@ -14,12 +15,11 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from botocore.validate import ParamValidator
-from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
-from moto.core.serialize import get_serializer_class
+from moto.core.serialize import ResponseDict, get_serializer_class
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import NotFound
@@ -39,11 +39,40 @@ _BY_SIGNING_NAME = {
 }
 # Everything else is refused: moto knows 200 more services, without anything behind them.
 SERVICES = frozenset(
-    "acm application-autoscaling backup budgets ce cloudfront cloudwatch ec2 ecr ecs elasticache "
-    "elbv2 events guardduty iam kms logs rds resourcegroupstaggingapi route53 s3 scheduler "
-    "secretsmanager sns ssm sts wafv2".split()
+    [
+        "acm",
+        "application-autoscaling",
+        "backup",
+        "budgets",
+        "ce",
+        "cloudfront",
+        "cloudwatch",
+        "ec2",
+        "ecr",
+        "ecs",
+        "elasticache",
+        "elbv2",
+        "events",
+        "guardduty",
+        "iam",
+        "kms",
+        "logs",
+        "rds",
+        "resourcegroupstaggingapi",
+        "route53",
+        "s3",
+        "s3control",
+        "scheduler",
+        "secretsmanager",
+        "sns",
+        "ssm",
+        "sts",
+        "wafv2",
+    ]
 )
-_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/")
+_CREDENTIAL = re.compile(
+    r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/"
+)
 # The member that names what a call is about, for the record.
 _RESOURCE_MEMBER = re.compile(
     r"(?i)^(service|cluster|taskDefinition|family|serviceDeploymentArn|.*(Name|Identifier|Arn|Id)|Bucket|Key)$"
@@ -119,9 +148,7 @@ class Gateway:
         start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", headers)
         return [answer.body]
 
-    def _answer(
-        self, environ: dict[str, Any], target: _Target, params: dict[str, Any]
-    ) -> _Answer:
+    def _answer(self, environ: dict[str, Any], target: _Target, params: dict[str, Any]) -> _Answer:
         if target.service not in SERVICES:
             raise NotReproducedError(target.service, "at all")
         if target.operation is None:
@@ -156,11 +183,11 @@ class Gateway:
 
         try:
             body = b"".join(self._moto(environ, start_response))
-        except NotImplementedError as error:
-            raise NotReproducedError(target.service, _name(target)) from error
+        except NotImplementedError as missing:
+            raise NotReproducedError(target.service, _name(target)) from missing
         status = int(started[0][0].split()[0])
-        error = _error_code(body, started[0][1]) if status >= 400 else None
-        return _Answer(status, started[0][1], body, error)
+        code = _error_code(body, started[0][1]) if status >= 400 else None
+        return _Answer(status, started[0][1], body, code)
 
 
 def _buffer_body(environ: dict[str, Any]) -> None:
@@ -191,7 +218,8 @@ def _identify(environ: dict[str, Any]) -> _Target:
     service = _BY_SIGNING_NAME.get(signing_name, signing_name)
     region = match["region"] if match else "us-east-1"
     key = match["key"] if match else None
-    operation, uri_params = None, {}
+    operation: OperationModel | None = None
+    uri_params: dict[str, Any] = {}
     if service in SERVICES:
         try:
             operation, uri_params = get_service_router(service).match(Request(_copy(environ)))
@@ -234,7 +262,10 @@ def _serialize(environ: dict[str, Any], operation: OperationModel, result: objec
     model = operation.service_model
     protocol = determine_request_protocol(model, environ.get("CONTENT_TYPE", ""))
     serializer = get_serializer_class(model.service_name, protocol)(operation)
-    response = serializer.serialize(result)
+    return _wire(serializer.serialize(result))
+
+
+def _wire(response: ResponseDict) -> _Answer:
     body = response["body"]
     return _Answer(
         int(response["status_code"]),
@@ -244,24 +275,20 @@ def _serialize(environ: dict[str, Any], operation: OperationModel, result: objec
 
 
 def _error_answer(target: _Target, error: AwsError) -> _Answer:
-    """The error in the service's own protocol."""
-    operation = target.operation
-    model = (
-        operation.service_model
-        if operation
-        else get_service_model(target.service if target.service in SERVICES else "sts")
-    )
-    operation = operation or OperationModel({}, model)
+    """The error in the service's own protocol; as JSON for a service that is not known."""
+    if target.service not in SERVICES:
+        body = json.dumps({"__type": error.code, "message": error.message}).encode()
+        headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error.code)]
+        return _Answer(error.status, headers, body, error.code)
+    model = get_service_model(target.service)
+    operation = target.operation or model.operation_model(next(iter(model.operation_names)))
     serializer = get_serializer_class(model.service_name, str(model.protocol))(operation)
-    response = serializer.serialize(ServiceException(error.code, error.message))
-    body = response["body"]
-    status = error.status if error.status != 400 else int(response["status_code"])
-    return _Answer(
-        status,
-        [(name, str(value)) for name, value in response["headers"].items()],
-        body if isinstance(body, bytes) else str(body).encode(),
-        error.code,
-    )
+    response = serializer.serialize(error)
+    answer = _wire(response)
+    answer.error = error.code
+    if error.status != 400:
+        answer.status = error.status
+    return answer
 
 
 def _error_code(body: bytes, headers: list[tuple[str, str]]) -> str:

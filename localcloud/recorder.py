@@ -60,7 +60,9 @@ class Recorder:
         self._file.close()
 
 
-def read_calls(path: Path, since: str | None = None, writes: bool = False) -> Iterator[RecordedCall]:
+def read_calls(
+    path: Path, since: str | None = None, writes: bool = False
+) -> Iterator[RecordedCall]:
     """Recorded calls, oldest first.
 
     since: ISO 8601 time; one without an offset is UTC. Raises ValueError when it is neither.
