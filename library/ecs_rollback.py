@@ -1,0 +1,257 @@
+#!/usr/bin/python
+"""Turn back to the release that served before: documentation, argument spec and a thin main()."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecs_rollback
+short_description: Turn back to the release that served before
+version_added: "0.1.0"
+description:
+  - >-
+    While a deployment is in progress it is stopped with ROLLBACK, during bake a mere flip
+    of weights.
+  - >-
+    Later the last revision that served successfully is deployed again, after checking that
+    its image exists.
+author:
+  - The Lyo Ops authors (@lyo-ops)
+attributes:
+  check_mode:
+    description: Says what would change, changes nothing.
+    support: full
+  diff_mode:
+    description: Shows before and after.
+    support: full
+options:
+  aws:
+    description: Where and as whom to call AWS.
+    type: dict
+    required: true
+    suboptions:
+      region:
+        description: Region of every call.
+        type: str
+        required: true
+      account_id:
+        description: The account the credentials must belong to. Checked before anything is written.
+        type: str
+        required: true
+      endpoint_url:
+        description: Address of a local cloud on this machine. Left out for AWS.
+        type: str
+      profile:
+        description: Profile of the AWS configuration. By default botocore's usual search.
+        type: str
+      access_key:
+        description: Access key, together with O(aws.secret_key), instead of a profile.
+        type: str
+      secret_key:
+        description: Secret key.
+        type: str
+      session_token:
+        description: Session token of temporary credentials.
+        type: str
+      ca_bundle:
+        description: File of CA certificates to trust, for AWS and for HTTPS checks.
+        type: path
+  cluster:
+    description: Name of the cluster.
+    type: str
+    required: true
+  service:
+    description: Name of the service.
+    type: str
+    required: true
+  to:
+    description: >-
+      Release, image digest or task definition to go back to. By default the last one that served.
+    type: str
+  smoke:
+    description: Checks at the hook, before production traffic moves.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the check, as the reader knows it.
+        type: str
+        required: true
+      url:
+        description: The whole address.
+        type: str
+      path:
+        description: Path below the base address.
+        type: str
+      method:
+        description: HTTP method.
+        type: str
+        default: GET
+      headers:
+        description: Headers to send.
+        type: dict
+        default: {}
+      secret_headers:
+        description: Headers whose values are secrets, name to a dict of C(arn) and C(key).
+        type: dict
+        default: {}
+      body:
+        description: Body to send. Anything but a string is sent as JSON.
+        type: raw
+      status:
+        description: Status codes that are right.
+        type: list
+        elements: int
+        default: [200]
+      json:
+        description: What the JSON answer must contain, other members are ignored.
+        type: dict
+      contains:
+        description: Text that the answer must contain.
+        type: str
+      timeout:
+        description: Seconds one request may take.
+        type: float
+        default: 5.0
+      attempts:
+        description: How often to try before the check has failed.
+        type: int
+        default: 5
+      delay:
+        description: Seconds between two attempts.
+        type: float
+        default: 1.0
+      handshake:
+        description: Ask as Meta does when it verifies a webhook, and expect the challenge back.
+        type: dict
+        suboptions:
+          verify_token:
+            description: Secret with the verify token.
+            type: dict
+            required: true
+            suboptions:
+              arn:
+                description: ARN or name of the secret.
+                type: str
+                required: true
+              key:
+                description: Key of a JSON secret.
+                type: str
+          wrong:
+            description: Send a wrong token. Set O(smoke.status) to what is expected then.
+            type: bool
+            default: false
+      signature:
+        description: Sign the body as Meta does (C(X-Hub-Signature-256)).
+        type: dict
+        suboptions:
+          app_secret:
+            description: Secret with the app secret.
+            type: dict
+            required: true
+            suboptions:
+              arn:
+                description: ARN or name of the secret.
+                type: str
+                required: true
+              key:
+                description: Key of a JSON secret.
+                type: str
+          wrong:
+            description: Send a wrong signature. Set O(smoke.status) to what is expected then.
+            type: bool
+            default: false
+  base_url:
+    description: Address that the paths of O(smoke) are below.
+    type: str
+  max_failed_tasks:
+    description: Turn back after this many tasks of the revision have failed.
+    type: int
+    default: 3
+  healthy_timeout:
+    description: Turn back when the revision is not healthy after this many seconds.
+    type: int
+    default: 900
+  timeout:
+    description: Stop watching after this many seconds; the deployment goes on.
+    type: int
+    default: 7200
+"""
+
+EXAMPLES = r"""
+- name: Roll back
+  ecs_rollback:
+    aws: "{{ lyo_aws }}"
+    cluster: lyo-production
+    service: lyo-production
+"""
+
+RETURN = r"""
+verdict:
+  description: V(ROLLED_BACK) is success here, else V(UNCHANGED), V(STILL_RUNNING) or V(FAILED).
+  returned: always
+  type: str
+  sample: DEPLOYED
+reasons:
+  description: Why, one line each, for people.
+  returned: always
+  type: list
+  elements: str
+deployment:
+  description: ARN of the service deployment that was followed, empty without one.
+  returned: always
+  type: str
+task_definition:
+  description: ARN of the task definition that was asked for. Empty where only predicted.
+  returned: always
+  type: str
+service_revision:
+  description: ARN of the service revision the deployment aimed at, empty without one.
+  returned: always
+  type: str
+previous:
+  description: What carried the traffic before, as C(task_definition), C(image) and C(release).
+  returned: always
+  type: dict
+stages:
+  description: Lifecycle stages seen, each with the seconds spent in it.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{stage: SCALE_UP, seconds: 41.2}]
+method:
+  description: >-
+    V(stop) a deployment was stopped, V(deploy) a former revision was deployed, V(adopt) one
+    was found doing it, V(none).
+  returned: always
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lyo_aws import aws_argument_spec
+from ansible.module_utils.lyo_release.options import checks_spec
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **aws_argument_spec(),
+            "cluster": {"type": "str", "required": True},
+            "service": {"type": "str", "required": True},
+            "to": {"type": "str"},
+            "smoke": checks_spec(),
+            "base_url": {"type": "str"},
+            "max_failed_tasks": {"type": "int", "default": 3},
+            "healthy_timeout": {"type": "int", "default": 900},
+            "timeout": {"type": "int", "default": 7200},
+        },
+        supports_check_mode=True,
+    )
+    # Imported after the arguments are known to be right: a mistyped one is told at once.
+    from ansible.module_utils.lyo_release.run_rollback import run
+
+    run(module)
+
+
+if __name__ == "__main__":
+    main()

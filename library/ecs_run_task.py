@@ -1,0 +1,182 @@
+#!/usr/bin/python
+"""Run a one-off task and wait for its exit code: documentation, argument spec and a thin main()."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecs_run_task
+short_description: Run a one-off task and wait for its exit code
+version_added: "0.1.0"
+description:
+  - >-
+    Registers the task definition if an equal one does not exist, runs it once, shows its
+    log while it runs.
+  - >-
+    A run that was interrupted is found again and followed, not started twice.
+author:
+  - The Lyo Ops authors (@lyo-ops)
+attributes:
+  check_mode:
+    description: Says what would change, changes nothing.
+    support: full
+  diff_mode:
+    description: Shows before and after.
+    support: full
+options:
+  aws:
+    description: Where and as whom to call AWS.
+    type: dict
+    required: true
+    suboptions:
+      region:
+        description: Region of every call.
+        type: str
+        required: true
+      account_id:
+        description: The account the credentials must belong to. Checked before anything is written.
+        type: str
+        required: true
+      endpoint_url:
+        description: Address of a local cloud on this machine. Left out for AWS.
+        type: str
+      profile:
+        description: Profile of the AWS configuration. By default botocore's usual search.
+        type: str
+      access_key:
+        description: Access key, together with O(aws.secret_key), instead of a profile.
+        type: str
+      secret_key:
+        description: Secret key.
+        type: str
+      session_token:
+        description: Session token of temporary credentials.
+        type: str
+      ca_bundle:
+        description: File of CA certificates to trust, for AWS and for HTTPS checks.
+        type: path
+  outputs:
+    description: The content of the parameter C(/lyo/<env>/outputs) that Terraform writes.
+    type: dict
+    required: true
+  name:
+    description: What the task does, part of the task definition's family.
+    type: str
+    default: migrate
+  image:
+    description: Image, with digest.
+    type: str
+    required: true
+  release:
+    description: Name of the release the image belongs to.
+    type: str
+    required: true
+  command:
+    description: Command of the container.
+    type: list
+    elements: str
+    required: true
+  task:
+    description: What the task definition is made from, besides image and outputs.
+    type: dict
+    default: {}
+    suboptions:
+      cpu:
+        description: CPU units of the task. By default the outputs' value.
+        type: str
+      memory:
+        description: Memory of the task in MiB. By default the outputs' value.
+        type: str
+      architecture:
+        description: Processor architecture the image is built for.
+        type: str
+        choices: [X86_64, ARM64]
+        default: X86_64
+      environment:
+        description: Environment variables of the container.
+        type: dict
+        default: {}
+      secrets:
+        description: Variables from Secrets Manager or Parameter Store, name to ARN.
+        type: dict
+        default: {}
+      command:
+        description: Command of the container. By default the image's.
+        type: list
+        elements: str
+      stop_timeout:
+        description: Seconds between SIGTERM and SIGKILL.
+        type: int
+        default: 60
+      health_command:
+        description: Container health check, as C(healthCheck.command). By default none.
+        type: list
+        elements: str
+  timeout:
+    description: Seconds to wait for the end. The task is not stopped.
+    type: int
+    default: 1800
+"""
+
+EXAMPLES = r"""
+- name: Migrations
+  ecs_run_task:
+    aws: "{{ lyo_aws }}"
+    outputs: "{{ plan.outputs }}"
+    name: migrate
+    image: "{{ image.image }}"
+    release: "{{ image.release }}"
+    command: [migrate]
+"""
+
+RETURN = r"""
+exit_code:
+  description: Exit code of the container, none where it never started or is still running.
+  returned: always
+  type: int
+task_arn:
+  description: ARN of the task.
+  returned: always
+  type: str
+task_definition:
+  description: ARN of the task definition.
+  returned: always
+  type: str
+log:
+  description: The last lines of the log.
+  returned: always
+  type: list
+  elements: str
+reasons:
+  description: What went wrong, one line each, for people.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lyo_aws import aws_argument_spec
+from ansible.module_utils.lyo_release.options import task_spec
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **aws_argument_spec(),
+            "outputs": {"type": "dict", "required": True},
+            "name": {"type": "str", "default": "migrate"},
+            "image": {"type": "str", "required": True},
+            "release": {"type": "str", "required": True},
+            "command": {"type": "list", "elements": "str", "required": True},
+            "task": task_spec(),
+            "timeout": {"type": "int", "default": 1800},
+        },
+        supports_check_mode=True,
+    )
+    # Imported after the arguments are known to be right: a mistyped one is told at once.
+    from ansible.module_utils.lyo_release.run_task import run
+
+    run(module)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+#!/usr/bin/python
+"""Check what answers at HTTP addresses: documentation, argument spec and a thin main()."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: http_checks
+short_description: Check what answers at HTTP addresses
+version_added: "0.1.0"
+description:
+  - >-
+    Sends requests and compares the answers. Secrets are read from Secrets Manager inside
+    the module and never shown.
+author:
+  - The Lyo Ops authors (@lyo-ops)
+attributes:
+  check_mode:
+    description: Says what would change, changes nothing.
+    support: full
+  diff_mode:
+    description: Shows before and after.
+    support: none
+options:
+  aws:
+    description: Where and as whom to call AWS. Needed only where a check uses a secret.
+    type: dict
+    suboptions:
+      region:
+        description: Region of every call.
+        type: str
+        required: true
+      account_id:
+        description: The account the credentials must belong to. Checked before anything is written.
+        type: str
+        required: true
+      endpoint_url:
+        description: Address of a local cloud on this machine. Left out for AWS.
+        type: str
+      profile:
+        description: Profile of the AWS configuration. By default botocore's usual search.
+        type: str
+      access_key:
+        description: Access key, together with O(aws.secret_key), instead of a profile.
+        type: str
+      secret_key:
+        description: Secret key.
+        type: str
+      session_token:
+        description: Session token of temporary credentials.
+        type: str
+      ca_bundle:
+        description: File of CA certificates to trust, for AWS and for HTTPS checks.
+        type: path
+  checks:
+    description: The checks, in order.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the check, as the reader knows it.
+        type: str
+        required: true
+      url:
+        description: The whole address.
+        type: str
+      path:
+        description: Path below the base address.
+        type: str
+      method:
+        description: HTTP method.
+        type: str
+        default: GET
+      headers:
+        description: Headers to send.
+        type: dict
+        default: {}
+      secret_headers:
+        description: Headers whose values are secrets, name to a dict of C(arn) and C(key).
+        type: dict
+        default: {}
+      body:
+        description: Body to send. Anything but a string is sent as JSON.
+        type: raw
+      status:
+        description: Status codes that are right.
+        type: list
+        elements: int
+        default: [200]
+      json:
+        description: What the JSON answer must contain, other members are ignored.
+        type: dict
+      contains:
+        description: Text that the answer must contain.
+        type: str
+      timeout:
+        description: Seconds one request may take.
+        type: float
+        default: 5.0
+      attempts:
+        description: How often to try before the check has failed.
+        type: int
+        default: 5
+      delay:
+        description: Seconds between two attempts.
+        type: float
+        default: 1.0
+      handshake:
+        description: Ask as Meta does when it verifies a webhook, and expect the challenge back.
+        type: dict
+        suboptions:
+          verify_token:
+            description: Secret with the verify token.
+            type: dict
+            required: true
+            suboptions:
+              arn:
+                description: ARN or name of the secret.
+                type: str
+                required: true
+              key:
+                description: Key of a JSON secret.
+                type: str
+          wrong:
+            description: Send a wrong token. Set O(checks.status) to what is expected then.
+            type: bool
+            default: false
+      signature:
+        description: Sign the body as Meta does (C(X-Hub-Signature-256)).
+        type: dict
+        suboptions:
+          app_secret:
+            description: Secret with the app secret.
+            type: dict
+            required: true
+            suboptions:
+              arn:
+                description: ARN or name of the secret.
+                type: str
+                required: true
+              key:
+                description: Key of a JSON secret.
+                type: str
+          wrong:
+            description: Send a wrong signature. Set O(checks.status) to what is expected then.
+            type: bool
+            default: false
+  base_url:
+    description: Address that the paths are below.
+    type: str
+  ca_bundle:
+    description: File of CA certificates to trust. By default O(aws.ca_bundle), else the system's.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Verify
+  http_checks:
+    aws: "{{ lyo_aws }}"
+    base_url: "{{ plan.outputs.api_url }}"
+    checks:
+      - name: health
+        path: /health
+        json: {status: ok}
+      - name: a wrong signature is refused
+        path: /webhook
+        method: POST
+        body: {object: whatsapp_business_account}
+        signature:
+          app_secret: {arn: "{{ plan.outputs.whatsapp_secret_arn }}", key: app_secret}
+          wrong: true
+        status: [401, 403]
+"""
+
+RETURN = r"""
+results:
+  description: One entry a check, in order.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: health, ok: true, status: 200, attempts: 1, milliseconds: 12, message: ""}]
+reasons:
+  description: What failed, one line each, for people.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lyo_aws import aws_argument_spec
+from ansible.module_utils.lyo_release.options import checks_spec
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "aws": {**aws_argument_spec()["aws"], "required": False},
+            "checks": checks_spec(required=True),
+            "base_url": {"type": "str"},
+            "ca_bundle": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    # Imported after the arguments are known to be right: a mistyped one is told at once.
+    from ansible.module_utils.lyo_checks import run
+
+    run(module)
+
+
+if __name__ == "__main__":
+    main()

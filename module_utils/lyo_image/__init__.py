@@ -1,0 +1,1 @@
+"""Container images: their identity, their building, their way into Amazon ECR."""

@@ -1,0 +1,1 @@
+"""Releases on Amazon ECS: what to do, decided apart from doing it."""
