@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Event, Thread
 from typing import Any
 
@@ -36,6 +36,8 @@ class Cloud:
         self.lock = threading.RLock()
         self.api = OperationTable()
         self.parts: dict[str, Any] = {}
+        # Path prefix → WSGI application, for what AWS serves outside its APIs (layer downloads).
+        self.routes: dict[str, Callable[..., Iterable[bytes]]] = {}
         self._stop = Event()
         self._threads: list[Thread] = []
         self._on_stop: list[Callable[[], None]] = []

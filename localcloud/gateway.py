@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from botocore.validate import ParamValidator
+from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
@@ -22,9 +23,9 @@ from moto.core.routing import get_service_router
 from moto.core.serialize import ResponseDict, get_serializer_class
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 
-from localcloud.api import AwsError, Call, NotReproducedError
+from localcloud.api import AwsError, Call, Handler, NotReproducedError
 from localcloud.cloud import Cloud
 from localcloud.credentials import check_credentials
 from localcloud.recorder import RecordedCall, Recorder, kind_of
@@ -110,6 +111,9 @@ class Gateway:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """WSGI entry point."""
+        for prefix, application in self._cloud.routes.items():
+            if environ.get("PATH_INFO", "").startswith(prefix):
+                return application(environ, start_response)
         arrived, started = datetime.now(UTC), time.perf_counter()
         _buffer_body(environ)
         target = _identify(environ)
@@ -168,7 +172,7 @@ class Gateway:
                 answer = self._ask_moto(environ, target)
             else:
                 _validate(target.operation, params)
-                answer = _serialize(environ, target.operation, handler(call) or {})
+                answer = _serialize(environ, target.operation, _handle(handler, call))
             if answer.status < 400:
                 for hook in after:
                     hook(call)
@@ -188,6 +192,20 @@ class Gateway:
         status = int(started[0][0].split()[0])
         code = _error_code(body, started[0][1]) if status >= 400 else None
         return _Answer(status, started[0][1], body, code)
+
+
+def _handle(handler: Handler, call: Call) -> object:
+    """Our handler's result; an error that moto's backend raised under it becomes the answer."""
+    try:
+        return handler(call) or {}
+    except HTTPException as error:
+        code = getattr(error, "error_type", None)
+        if code is None:
+            raise
+        message = str(getattr(error, "message", code))
+        raise AwsError(str(code), message, status=error.code or 400) from error
+    except ServiceException as error:
+        raise AwsError(error.code, error.message) from error
 
 
 def _buffer_body(environ: dict[str, Any]) -> None:
