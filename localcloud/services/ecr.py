@@ -179,6 +179,18 @@ class Registry:
                 "ImageAlreadyExistsException",
                 f"Image with digest '{digest}' already exists in the '{repository.name}' repository",
             )
+        holder = next((i for i in repository.images if tag and tag in i.image_tags), None)
+        if (
+            holder is not None
+            and holder.get_image_digest() != digest
+            and repository.is_tag_immutable()
+        ):
+            # moto calls this ImageAlreadyExistsException, which is for an image pushed again.
+            raise AwsError(
+                "ImageTagAlreadyExistsException",
+                f"The image tag '{tag}' already exists in the '{repository.name}' repository and "
+                "cannot be overwritten because the repository is immutable.",
+            )
         image = backend.put_image(repository.name, text, tag, media_type, digest)
         size = sum(repository.layers[blob] for blob in blobs[1:])
         image.get_image_size_in_bytes = lambda: size  # moto takes the configuration's
