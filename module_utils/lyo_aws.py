@@ -65,6 +65,19 @@ def aws_argument_spec() -> dict[str, Any]:
     }
 
 
+def parallel(*calls: Callable[[], Any]) -> list[Any]:
+    """Run ``calls`` side by side and return their results in the same order.
+
+    The first exception, in that order, is raised after all have ended.
+    """
+    if len(calls) == 1:
+        return [calls[0]()]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=len(calls) or 1) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
 class AwsFailure(Exception):  # noqa: N818 - a failure to report, its name is what it is
     """A call, or the way to AWS, failed.
 
@@ -189,7 +202,7 @@ class Aws:
             user_agent_extra=USER_AGENT,
             max_pool_connections=16,
             # AWS_ENDPOINT_URL of some shell must not turn production's calls elsewhere.
-            ignore_configured_endpoint_urls=True,
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # not in the stubs
             s3={"addressing_style": "path"} if self.endpoint_url else {},
         )
 
