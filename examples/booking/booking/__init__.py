@@ -1,0 +1,1 @@
+"""Lyo's reference application: a multi-tenant WhatsApp booking assistant for Italian restaurants."""
