@@ -1,0 +1,278 @@
+#!/usr/bin/python
+"""Bring the infrastructure to its Terraform configuration: documentation and a thin main()."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: terraform_stack
+short_description: Plan the infrastructure once, apply what was planned phase by phase
+version_added: "0.1.0"
+description:
+  - >-
+    V(plan) makes one Terraform plan of the whole configuration and says which phases it changes.
+    V(apply) carries out one phase of it, so that each phase can be validated before the next.
+  - >-
+    A saved plan cannot be applied in part. Where several phases change, each is planned again from
+    the state alone, limited to its modules, and refused if it would do anything that the plan of
+    the run did not show. Where only one phase changes, or something is destroyed or replaced, the
+    saved plan itself is applied as a whole.
+  - >-
+    A plan that would destroy what holds data is refused unless O(allow_destroy) names it.
+  - >-
+    Credentials reach Terraform through its environment, never as arguments.
+author:
+  - The Lyo Ops authors (@lyo-ops)
+attributes:
+  check_mode:
+    description: Plans without the state's lock, keeps and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows the attributes that change, without sensitive values.
+    support: full
+options:
+  aws:
+    description: Where and as whom to call AWS.
+    type: dict
+    required: true
+    suboptions:
+      region:
+        description: Region of every call.
+        type: str
+        required: true
+      account_id:
+        description: The account the credentials must belong to. Checked before anything is written.
+        type: str
+        required: true
+      endpoint_url:
+        description: Address of a local cloud on this machine. Left out for AWS.
+        type: str
+      profile:
+        description: Profile of the AWS configuration. By default botocore's usual search.
+        type: str
+      access_key:
+        description: Access key, together with O(aws.secret_key), instead of a profile.
+        type: str
+      secret_key:
+        description: Secret key.
+        type: str
+      session_token:
+        description: Session token of temporary credentials.
+        type: str
+      ca_bundle:
+        description: File of CA certificates to trust, for AWS and for HTTPS checks.
+        type: path
+  action:
+    description: V(plan) once a run, then V(apply) for each phase of RV(phases).
+    type: str
+    choices: [plan, apply]
+    required: true
+  project_path:
+    description: Folder of the root module.
+    type: path
+    required: true
+  data_dir:
+    description: >-
+      Folder of what Terraform keeps between runs (TF_DATA_DIR). Each environment needs its own.
+    type: path
+    required: true
+  backend:
+    description: Settings of the state's backend, as C(bucket) and C(region).
+    type: dict
+    required: true
+  var_files:
+    description: Files with values of variables.
+    type: list
+    elements: path
+    default: []
+  variables:
+    description: Values of variables, besides O(var_files).
+    type: dict
+    default: {}
+  phases:
+    description: >-
+      The phases in their order. What no phase names, the root module too, belongs to the last.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the phase.
+        type: str
+        required: true
+      modules:
+        description: Modules of the root that the phase is made of.
+        type: list
+        elements: str
+        required: true
+  plan_dir:
+    description: For O(action=apply), RV(plan_dir) of the plan.
+    type: path
+  phase:
+    description: For O(action=apply), the phase to carry out.
+    type: str
+  allow_destroy:
+    description: Addresses of resources with data that the plan may destroy or replace.
+    type: list
+    elements: str
+    default: []
+  marker:
+    description: Where to note that nothing was to do, so that the next run need not plan.
+    type: dict
+    suboptions:
+      bucket:
+        description: Bucket of the note.
+        type: str
+        required: true
+      key:
+        description: Key of the note.
+        type: str
+        required: true
+      state_key:
+        description: Key of Terraform's state in the same bucket.
+        type: str
+        default: lyo.tfstate
+      fingerprint:
+        description: What the plan depended on, RV(release_plan#module:infra_fingerprint).
+        type: str
+        required: true
+  terraform:
+    description: The Terraform command.
+    type: path
+    default: terraform
+  cli_config:
+    description: Terraform's CLI configuration file.
+    type: path
+  parallelism:
+    description: How many resources Terraform works on at a time.
+    type: int
+    default: 10
+  lock_timeout_seconds:
+    description: How long to wait for a lock that another run holds on the state.
+    type: int
+    default: 30
+"""
+
+EXAMPLES = r"""
+- name: Plan
+  terraform_stack:
+    aws: "{{ lyo_aws }}"
+    action: plan
+    project_path: terraform
+    data_dir: .cache/terraform/production
+    backend: {bucket: lyo-production-tfstate, region: eu-south-1}
+    var_files: [terraform/production.tfvars]
+    phases:
+      - {name: foundation, modules: [vpc]}
+      - {name: application, modules: [application]}
+  register: stack
+
+- name: Foundation
+  terraform_stack:
+    aws: "{{ lyo_aws }}"
+    action: apply
+    plan_dir: "{{ stack.plan_dir }}"
+    phase: foundation
+    project_path: terraform
+    data_dir: .cache/terraform/production
+    backend: {bucket: lyo-production-tfstate, region: eu-south-1}
+    phases:
+      - {name: foundation, modules: [vpc]}
+      - {name: application, modules: [application]}
+  when: "'foundation' in stack.phases"
+"""
+
+RETURN = r"""
+phases:
+  description: Phases that the plan changes, in their order.
+  returned: O(action=plan)
+  type: list
+  elements: str
+  sample: [foundation, application]
+plan_dir:
+  description: Folder of the saved plan, empty when there is nothing to apply. Removed at the end.
+  returned: O(action=plan)
+  type: str
+changes:
+  description: Resources that change, as C(phase), C(address), C(action) and C(attributes).
+  returned: success
+  type: list
+  elements: dict
+outputs:
+  description: Names of the outputs that change.
+  returned: O(action=plan)
+  type: list
+  elements: str
+drift:
+  description: >-
+    What was changed outside Terraform, as C(address), C(attribute), C(current) and C(desired).
+  returned: O(action=plan)
+  type: list
+  elements: dict
+applied:
+  description: Phases that this task applied; empty when an earlier phase's apply covered them.
+  returned: O(action=apply)
+  type: list
+  elements: str
+seconds:
+  description: Duration of the apply.
+  returned: O(action=apply)
+  type: float
+errors:
+  description: What Terraform said, one text an error.
+  returned: failure
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lyo_aws import aws_argument_spec
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **aws_argument_spec(),
+            "action": {"type": "str", "choices": ["plan", "apply"], "required": True},
+            "project_path": {"type": "path", "required": True},
+            "data_dir": {"type": "path", "required": True},
+            "backend": {"type": "dict", "required": True},
+            "var_files": {"type": "list", "elements": "path", "default": []},
+            "variables": {"type": "dict", "default": {}},
+            "phases": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "modules": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+            "plan_dir": {"type": "path"},
+            "phase": {"type": "str"},
+            "allow_destroy": {"type": "list", "elements": "str", "default": []},
+            "marker": {
+                "type": "dict",
+                "options": {
+                    "bucket": {"type": "str", "required": True},
+                    # A name, not a secret.
+                    "key": {"type": "str", "required": True, "no_log": False},
+                    "state_key": {"type": "str", "default": "lyo.tfstate", "no_log": False},
+                    "fingerprint": {"type": "str", "required": True},
+                },
+            },
+            "terraform": {"type": "path", "default": "terraform"},
+            "cli_config": {"type": "path"},
+            "parallelism": {"type": "int", "default": 10},
+            "lock_timeout_seconds": {"type": "int", "default": 30},
+        },
+        required_if=[("action", "apply", ["plan_dir", "phase"])],
+        supports_check_mode=True,
+    )
+    # Imported after the arguments are known to be right: a mistyped one is told at once.
+    from ansible.module_utils.lyo_terraform.run import run
+
+    run(module)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""Terraform as a child process: its environment, initialisation, and the run that is followed."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from .stream import Stream, explain_lock
+
+POLL_SECONDS = 0.2
+# Variables of the caller's shell that would make Terraform do something else.
+FOREIGN = ("AWS_ENDPOINT_URL", "TF_CLI_ARGS", "TF_DATA_DIR", "TF_VAR_", "TF_WORKSPACE")
+# Those that say who the caller is; they stay only where the inventory names nobody.
+IDENTITY = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+NEEDS_INIT = (
+    "Backend initialization required",
+    "Backend configuration changed",
+    "Inconsistent dependency lock file",
+    "Module not installed",
+    "Missing required provider",
+    "Required plugins are not installed",
+    "Initialization required",
+)
+
+Progress = Callable[[str, str, int | None], None]
+
+
+class TerraformFailure(Exception):  # noqa: N818 - what is reported, not a defect
+    """Terraform, or the way to it, failed; the message says what to do.
+
+    :ivar errors: its error diagnostics, one text each.
+    """
+
+    def __init__(self, message: str, errors: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.errors = errors or []
+
+
+def child_environment(
+    aws: Mapping[str, Any],
+    data_dir: Path,
+    variables: Mapping[str, Any],
+    cli_config: str | None,
+    environ: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """Return the environment of Terraform: this run's account and region, and no other's.
+
+    Credentials go this way only: arguments and files can be read by others. With neither key nor
+    profile named, those of the caller's shell stay.
+    """
+    named = aws.get("access_key") or aws.get("profile")
+    dropped = (*FOREIGN, *IDENTITY) if named else FOREIGN
+    env = {name: value for name, value in environ.items() if not name.startswith(dropped)}
+    env |= {
+        "AWS_REGION": aws["region"],
+        "AWS_DEFAULT_REGION": aws["region"],
+        "TF_DATA_DIR": str(data_dir),
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "CHECKPOINT_DISABLE": "1",
+    }
+    for variable, option in (
+        ("AWS_ENDPOINT_URL", "endpoint_url"),
+        ("AWS_PROFILE", "profile"),
+        ("AWS_ACCESS_KEY_ID", "access_key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret_key"),
+        ("AWS_SESSION_TOKEN", "session_token"),
+    ):
+        if aws.get(option):
+            env[variable] = str(aws[option])
+    if cli_config:
+        env["TF_CLI_CONFIG_FILE"] = cli_config
+    for name, value in variables.items():
+        env[f"TF_VAR_{name}"] = value if isinstance(value, str) else json.dumps(value)
+    return env
+
+
+class Terraform:
+    """Runs Terraform on one configuration.
+
+    :param binary: the command.
+    :param project: folder of the root module.
+    :param data_dir: this environment's own TF_DATA_DIR, so that two never share a backend.
+    :param backend: settings of the backend, given at initialisation.
+    :param env: the child's whole environment.
+    :param progress: called with stage, text and percentage.
+    """
+
+    def __init__(
+        self,
+        binary: str,
+        project: Path,
+        data_dir: Path,
+        backend: Mapping[str, str],
+        env: Mapping[str, str],
+        progress: Progress,
+    ) -> None:
+        found = shutil.which(binary)
+        if not found:
+            raise TerraformFailure(f"{binary} is not there. Type: make setup")
+        if not project.is_dir():
+            raise TerraformFailure(f"{project} is not a folder with a Terraform configuration")
+        self.binary, self.project, self.data_dir = found, project, data_dir
+        self.backend, self.env, self.progress = dict(backend), dict(env), progress
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    # Initialisation.
+
+    def init_fingerprint(self) -> str:
+        """Hash over what an initialisation depends on: backend, lock file, module and provider names."""
+        digest = hashlib.sha256(json.dumps(self.backend, sort_keys=True).encode())
+        digest.update(self.binary.encode())
+        lock = self.project / ".terraform.lock.hcl"
+        digest.update(lock.read_bytes() if lock.exists() else b"")
+        for file in sorted(self.project.rglob("*.tf")):
+            if ".terraform" in file.parts:
+                continue
+            for line in file.read_text(encoding="utf-8").splitlines():
+                if line.split("=")[0].strip() in ("source", "version", "required_version", "key"):
+                    digest.update(line.encode())
+        return digest.hexdigest()
+
+    def init(self) -> None:
+        """Initialise when something it depends on has changed since the last time."""
+        stamp = self.data_dir / "lyo-init"
+        fingerprint = self.init_fingerprint()
+        if stamp.exists() and stamp.read_text() == fingerprint:
+            return
+        self.progress("init", "providers and state backend", None)
+        command = ["init", "-input=false", "-no-color", "-reconfigure"]
+        if (self.project / ".terraform.lock.hcl").exists():
+            # What was locked is what runs: an initialisation never edits the repository.
+            command.append("-lockfile=readonly")
+        command += [f"-backend-config={key}={value}" for key, value in self.backend.items()]
+        done = self._call(command)
+        if done.returncode:
+            raise TerraformFailure(self._init_message(done.stderr + done.stdout))
+        stamp.write_text(fingerprint)
+
+    def _init_message(self, output: str) -> str:
+        if "NoSuchBucket" in output or ("S3 bucket" in output and "does not exist" in output):
+            return (
+                f"the state bucket {self.backend.get('bucket')} does not exist. "
+                "Type: ansible-playbook bootstrap.yml -e env=<this environment>"
+            )
+        return f"terraform init failed: {_errors_of(output)}"
+
+    def forget_init(self) -> None:
+        """Make the next :meth:`init` run in any case."""
+        (self.data_dir / "lyo-init").unlink(missing_ok=True)
+
+    # Runs.
+
+    def show(self, plan: Path) -> dict[str, Any]:
+        """Return a saved plan as `terraform show -json` prints it."""
+        done = self._call(["show", "-json", "-no-color", str(plan)])
+        if done.returncode:
+            raise TerraformFailure(f"terraform show failed: {_errors_of(done.stderr)}")
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def _call(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.binary, *arguments],
+            cwd=self.project,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def follow(self, stage: str, arguments: list[str], total: int = 0) -> int:
+        """Run `plan` or `apply` with progress; return its exit code when it is 0 or 2.
+
+        Its output goes through a file: were it a pipe, the death of this process would kill
+        Terraform in the middle of an apply, before it has saved its state.
+
+        :raises TerraformFailure: with what Terraform says, and what to do about a held lock.
+        """
+        stream = Stream(total)
+        log = self.data_dir / f"lyo-{arguments[0]}.jsonl"
+        with log.open("wb") as sink, log.open(encoding="utf-8", errors="replace") as source:
+            child = subprocess.Popen(
+                [self.binary, *arguments],
+                cwd=self.project,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_interrupt_with_parent if sys.platform == "linux" else None,
+            )
+            previous = _pass_on_termination(child)
+            try:
+                while child.poll() is None:
+                    self._read(source, stream, stage)
+                    time.sleep(POLL_SECONDS)
+                self._read(source, stream, stage)
+            finally:
+                signal.signal(signal.SIGTERM, previous)
+                if child.poll() is None:
+                    # A clean stop: the state is saved, the lock released.
+                    child.send_signal(signal.SIGINT)
+                    child.wait()
+        if child.returncode in (0, 2) and not stream.errors:
+            return child.returncode
+        raise self._failure(stream, arguments[0], child.returncode)
+
+    def _read(self, source: IO[str], stream: Stream, stage: str) -> None:
+        while True:
+            position = source.tell()
+            line = source.readline()
+            if not line.endswith("\n"):
+                source.seek(position)
+                return
+            news = stream.feed(line)
+            if news:
+                self.progress(stage, *news)
+
+    def _failure(self, stream: Stream, verb: str, code: int) -> TerraformFailure:
+        if stream.lock:
+            unlock = f"terraform -chdir={self.project} force-unlock"
+            return TerraformFailure(explain_lock(stream.lock, unlock), stream.errors)
+        errors = "; ".join(stream.errors) or f"it ended with {code} and said nothing"
+        if any(text in errors for text in NEEDS_INIT):
+            self.forget_init()
+        after = (
+            ". What was done until then is in the state: correct the cause and run this again"
+            if verb == "apply"
+            else ""
+        )
+        return TerraformFailure(f"terraform {verb} failed: {errors}{after}", stream.errors)
+
+
+def _pass_on_termination(child: subprocess.Popen[bytes]) -> Any:
+    """Let a termination of this process stop Terraform cleanly; return the former handler."""
+
+    def stop(_number: int, _frame: Any) -> None:
+        child.send_signal(signal.SIGINT)
+
+    return signal.signal(signal.SIGTERM, stop)
+
+
+def _interrupt_with_parent() -> None:
+    """In the child: be interrupted when the parent dies, which Terraform takes as a clean stop."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)
+
+
+def _errors_of(output: str) -> str:
+    """The error lines of Terraform's text output, without its frame."""
+    lines = [line.strip(" │╷╵\n") for line in output.splitlines()]
+    return " ".join(line for line in lines if line)[:2000] or "no message"

@@ -1,0 +1,241 @@
+"""The module terraform_stack: plans once, applies what was planned, stage by stage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure
+from ..lyo_progress import Progress
+from ..lyo_release.infra_marker import write_marker
+from .command import Terraform, TerraformFailure, child_environment
+from .plan import (
+    Change,
+    Phase,
+    Plan,
+    PlanRefused,
+    Stage,
+    changed_phases,
+    phase_of,
+    read,
+    refuse_destruction,
+    refuse_surprises,
+    stages,
+)
+
+PREFIX = "lyo-plan-"
+FORGOTTEN_SECONDS = 24 * 3600
+
+
+class Stack:
+    """One run of the module.
+
+    :param params: the module's parameters.
+    :param check_mode: plan without the state's lock, keep nothing, write nothing.
+    """
+
+    def __init__(self, params: Mapping[str, Any], *, check_mode: bool) -> None:
+        self.params, self.check_mode = params, check_mode
+        self.phases = [Phase(p["name"], tuple(p["modules"])) for p in params["phases"]]
+        self.aws = Aws(params["aws"])
+        self.progress = Progress("terraform", self.aws.secrets)
+        data_dir = Path(params["data_dir"]).resolve()
+        self.terraform = Terraform(
+            params["terraform"],
+            Path(params["project_path"]).resolve(),
+            data_dir,
+            {name: str(value) for name, value in params["backend"].items()},
+            child_environment(params["aws"], data_dir, params["variables"], params["cli_config"]),
+            self.progress,
+        )
+
+    def plan(self) -> dict[str, Any]:
+        """Plan once and keep the plan for the stages of this run."""
+        # The first call of all asks whose account this is.
+        self.aws.call("sts", "get_caller_identity")
+        remove_forgotten(self.terraform.data_dir)
+        self.terraform.init()
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.terraform.data_dir))
+        keep = False
+        try:
+            plan = self._make_plan(folder / "whole.tfplan", "plan", [])
+            refuse_destruction(plan, self.params["allow_destroy"])
+            ordered = stages(plan, self.phases)
+            keep = bool(ordered) and not self.check_mode
+            if keep:
+                Kept(plan, ordered, []).save(folder)
+        finally:
+            if not keep:
+                shutil.rmtree(folder, ignore_errors=True)
+        if plan.empty:
+            self._mark()
+        return {
+            "changed": self.check_mode and not plan.empty,
+            "plan_dir": str(folder) if keep else "",
+            "phases": changed_phases(plan, self.phases),
+            "changes": self._described(plan),
+            "outputs": list(plan.outputs),
+            "drift": list(plan.drift),
+            "diff": difference(plan),
+        }
+
+    def apply(self) -> dict[str, Any]:
+        """Apply the stage that the phase belongs to, unless an earlier phase's stage was that."""
+        phase = self.params["phase"]
+        folder = Path(self.params["plan_dir"])
+        kept = Kept.load(folder)
+        stage = next((stage for stage in kept.stages if phase in stage.phases), None)
+        if stage is None or stage in kept.done or self.check_mode:
+            return {"changed": False, "applied": [], "changes": [], "seconds": 0}
+        self.terraform.init()
+        started = time.monotonic()
+        finished = False
+        try:
+            saved, plan = self._stage_plan(folder, kept, stage)
+            command = ["apply", "-json", "-input=false", *self._locking(), str(saved)]
+            self.terraform.follow(f"apply {phase}", command, total=len(plan.changes))
+            kept.done.append(stage)
+            finished = len(kept.done) == len(kept.stages)
+            kept.save(folder)
+        except (TerraformFailure, PlanRefused):
+            finished = True
+            raise
+        finally:
+            if finished:
+                shutil.rmtree(folder, ignore_errors=True)
+        if finished:
+            self._mark()
+        return {
+            "changed": True,
+            "applied": list(stage.phases),
+            "changes": self._described(plan),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+
+    def _stage_plan(self, folder: Path, kept: Kept, stage: Stage) -> tuple[Path, Plan]:
+        """The saved plan of a stage: the run's own where that is all, else a part cut from it.
+
+        A saved plan cannot be applied in part. The part is planned from the state alone, without
+        reading AWS again, and may do nothing that the run's plan did not show.
+        """
+        if len(kept.stages) == 1:
+            return folder / "whole.tfplan", kept.plan
+        saved = folder / f"{stage.phases[0]}.tfplan"
+        options = ["-refresh=false", *(f"-target={target}" for target in stage.targets)]
+        plan = self._make_plan(saved, f"plan {stage.phases[0]}", options)
+        refuse_surprises(kept.plan, plan)
+        return saved, plan
+
+    def _make_plan(self, saved: Path, stage: str, options: Sequence[str]) -> Plan:
+        command = ["plan", "-json", "-input=false", "-detailed-exitcode", f"-out={saved}"]
+        command += [f"-var-file={Path(file).resolve()}" for file in self.params["var_files"]]
+        command += [*self._locking(), *options]
+        self.progress(stage, "reading state and AWS", None)
+        code = self.terraform.follow(stage, command)
+        plan = read(self.terraform.show(saved))
+        # Terraform and this code must agree on what "nothing" is, or a change would be lost.
+        if (code == 0) != plan.empty:
+            raise TerraformFailure(
+                f"terraform plan ended with {code}, but its document says otherwise: "
+                f"{len(plan.changes)} changes, {len(plan.outputs)} outputs"
+            )
+        return plan
+
+    def _locking(self) -> list[str]:
+        lock = (
+            ["-lock=false"]
+            if self.check_mode
+            else [f"-lock-timeout={self.params['lock_timeout_seconds']}s"]
+        )
+        return [*lock, f"-parallelism={self.params['parallelism']}"]
+
+    def _described(self, plan: Plan) -> list[dict[str, Any]]:
+        return [
+            {"phase": phase_of(change, self.phases), **change.as_dict()} for change in plan.changes
+        ]
+
+    def _mark(self) -> None:
+        """Leave the mark that nothing was to do, with what that depended on."""
+        marker = self.params["marker"]
+        if self.check_mode or not marker:
+            return
+        write_marker(
+            self.aws, marker["bucket"], marker["key"], marker["state_key"], marker["fingerprint"]
+        )
+
+
+class Kept:
+    """What a plan leaves for the stages of its run, beside the saved plan."""
+
+    def __init__(self, plan: Plan, ordered: Sequence[Stage], done: list[Stage]) -> None:
+        self.plan, self.stages, self.done = plan, list(ordered), done
+
+    def save(self, folder: Path) -> None:
+        """Write it. Only addresses and actions: values could be secret."""
+        content = {
+            "changes": [[c.address, c.type, c.module, c.action] for c in self.plan.changes],
+            "outputs": list(self.plan.outputs),
+            "stages": [[list(stage.phases), list(stage.targets)] for stage in self.stages],
+            "done": [list(stage.phases) for stage in self.done],
+        }
+        (folder / "stages.json").write_text(json.dumps(content))
+
+    @classmethod
+    def load(cls, folder: Path) -> Kept:
+        """Read it back.
+
+        :raises TerraformFailure: when the plan is gone.
+        """
+        try:
+            content = json.loads((folder / "stages.json").read_text())
+        except OSError:
+            raise TerraformFailure(
+                f"there is no plan in {folder}; run the same command again"
+            ) from None
+        plan = Plan(
+            tuple(Change(*change) for change in content["changes"]), tuple(content["outputs"])
+        )
+        ordered = [Stage(tuple(p), tuple(targets)) for p, targets in content["stages"]]
+        done = [stage for stage in ordered if list(stage.phases) in content["done"]]
+        return cls(plan, ordered, done)
+
+
+def difference(plan: Plan) -> list[dict[str, str]]:
+    """The changes as Ansible's --diff shows them, one entry a resource."""
+    entries = []
+    for change in plan.changes:
+        before = "".join(f"{a.name}: {json.dumps(a.before)}\n" for a in change.attributes)
+        after = "".join(f"{a.name}: {json.dumps(a.after)}\n" for a in change.attributes)
+        if not change.attributes:
+            before = "" if change.action == "create" else "present\n"
+            after = "present\n" if change.action == "create" else ""
+        header = f"{change.address} ({change.action})"
+        entries.append(
+            {"before_header": header, "after_header": header, "before": before, "after": after}
+        )
+    return entries
+
+
+def remove_forgotten(data_dir: Path) -> None:
+    """Remove plans that runs which were killed have left: they hold secrets."""
+    for folder in data_dir.glob(f"{PREFIX}*"):
+        if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(module: Any) -> None:
+    """Do what the module's parameters say and leave the module."""
+    try:
+        stack = Stack(module.params, check_mode=module.check_mode)
+        result = stack.plan() if module.params["action"] == "plan" else stack.apply()
+    except TerraformFailure as failure:
+        module.fail_json(msg=str(failure), errors=failure.errors)
+    except (PlanRefused, AwsFailure) as failure:
+        module.fail_json(msg=str(failure), errors=[])
+    else:
+        module.exit_json(**result)
