@@ -1,0 +1,40 @@
+# The local cloud: production's stack at its smallest, and nothing kept at its end.
+environment          = "local"
+account_id           = "123456789012"
+region               = "eu-south-1"
+public_https_port    = 10443 # 443 needs root; the local cloud serves it 10,000 higher
+secret_recovery_days = 0
+
+# The local cloud answers with an error where AWS would; trying 25 times only hides it.
+provider_settings = {
+  max_retries       = 2
+  s3_use_path_style = true
+}
+
+network = {
+  nat_gateways        = 1
+  test_listener_cidrs = ["127.0.0.0/8"]
+}
+
+postgres = {
+  multi_az            = false
+  force_ssl           = false # the local PostgreSQL is built without TLS
+  deletion_protection = false
+  final_snapshot      = ""
+  apply_immediately   = true
+}
+
+cache = {
+  nodes              = 1
+  transit_encryption = false # the local Valkey is built without TLS
+  final_snapshot     = ""
+  apply_immediately  = true
+}
+
+load_balancer = {
+  deletion_protection = false
+  force_destroy       = true
+}
+
+registry  = { force_delete = true }
+dashboard = { force_destroy = true }

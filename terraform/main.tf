@@ -1,0 +1,51 @@
+locals {
+  name = "lyo-${var.environment}"
+}
+
+module "vpc" {
+  source = "./modules/vpc"
+
+  name                = local.name
+  cidr                = var.network.cidr
+  availability_zones  = [for zone in var.network.zones : "${var.region}${zone}"]
+  nat_gateways        = var.network.nat_gateways
+  flow_logs           = var.network.flow_logs
+  test_listener_cidrs = var.network.test_listener_cidrs
+  ports               = { application = var.service.container_port, test_listener = var.load_balancer.test_port }
+}
+
+module "database" {
+  source = "./modules/database"
+
+  name                 = local.name
+  subnet_ids           = module.vpc.private_subnet_ids
+  security_group_ids   = [module.vpc.security_group_ids.database]
+  kms_key_arn          = var.kms_key_arn
+  secret_recovery_days = var.secret_recovery_days
+  postgres             = var.postgres
+  cache                = var.cache
+}
+
+module "application" {
+  source = "./modules/application"
+
+  name                 = local.name
+  region               = var.region
+  account_id           = var.account_id
+  vpc_id               = module.vpc.vpc_id
+  public_subnet_ids    = module.vpc.public_subnet_ids
+  private_subnet_ids   = module.vpc.private_subnet_ids
+  security_group_ids   = { web = module.vpc.security_group_ids.web, application = module.vpc.security_group_ids.application }
+  secret_arns          = [module.database.postgres.secret_arn, module.database.cache.auth_secret_arn]
+  kms_key_arn          = var.kms_key_arn
+  secret_recovery_days = var.secret_recovery_days
+  domain               = var.domain
+  hosted_zone_id       = var.hosted_zone_id
+  public_https_port    = var.public_https_port
+  load_balancer        = var.load_balancer
+  health_check         = var.health_check
+  service              = var.service
+  scaling              = var.scaling
+  registry             = var.registry
+  dashboard            = var.dashboard
+}

@@ -1,0 +1,8 @@
+# The container only: its value comes from Meta's console and is written by the webhooks runbook or
+# by hand, as JSON with verify_token, app_secret and app_id.
+resource "aws_secretsmanager_secret" "whatsapp" {
+  name                    = "${var.name}/whatsapp"
+  description             = "WhatsApp app of ${var.name}: verify_token, app_secret, app_id"
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.secret_recovery_days
+}

@@ -1,0 +1,38 @@
+output "postgres" {
+  description = "How to reach the database: identifier, arn, resource_id, host, port, name, username and the ARN of the secret that RDS manages (JSON with username and password)."
+  value = {
+    identifier  = aws_db_instance.this.identifier
+    arn         = aws_db_instance.this.arn
+    resource_id = aws_db_instance.this.resource_id
+    host        = aws_db_instance.this.address
+    port        = aws_db_instance.this.port
+    name        = aws_db_instance.this.db_name
+    username    = aws_db_instance.this.username
+    secret_arn  = aws_db_instance.this.master_user_secret[0].secret_arn
+  }
+}
+
+output "cache" {
+  description = "How to reach the cache: replication_group_id, host, port, url (without the token) and the ARN of the secret that holds the AUTH token."
+  value = {
+    replication_group_id = aws_elasticache_replication_group.this.id
+    host                 = aws_elasticache_replication_group.this.primary_endpoint_address
+    port                 = aws_elasticache_replication_group.this.port
+    url = format("%s://%s:%d/0",
+      var.cache.transit_encryption ? "rediss" : "redis",
+      aws_elasticache_replication_group.this.primary_endpoint_address,
+      aws_elasticache_replication_group.this.port,
+    )
+    auth_secret_arn = aws_secretsmanager_secret.cache_auth_token.arn
+  }
+}
+
+output "subnet_group_name" {
+  description = "Name of the database's subnet group; a restored instance must be given it."
+  value       = aws_db_subnet_group.this.name
+}
+
+output "parameter_group_name" {
+  description = "Name of the database's parameter group; a restored instance must be given it."
+  value       = aws_db_parameter_group.this.name
+}

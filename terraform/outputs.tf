@@ -1,0 +1,95 @@
+locals {
+  # Everything that the runbooks know about the infrastructure, and nothing secret.
+  runbooks = {
+    environment                  = var.environment
+    region                       = var.region
+    account_id                   = var.account_id
+    cluster_name                 = module.application.cluster_name
+    service_name                 = module.application.service.name
+    task_family                  = module.application.service.task_family
+    container_name               = module.application.service.container_name
+    container_port               = module.application.service.container_port
+    cpu                          = module.application.service.cpu
+    memory                       = module.application.service.memory
+    repository_name              = module.application.repository.name
+    repository_url               = module.application.repository.url
+    log_group                    = module.application.service.log_group
+    subnet_ids                   = module.application.service.subnet_ids
+    app_security_group_ids       = module.application.service.security_group_ids
+    execution_role_arn           = module.application.service.execution_role_arn
+    task_role_arn                = module.application.service.task_role_arn
+    ecs_infrastructure_role_arn  = module.application.service.infrastructure_role_arn
+    load_balancer_arn            = module.application.load_balancer.arn
+    load_balancer_dns_name       = module.application.load_balancer.dns_name
+    target_group_arns            = module.application.load_balancer.target_group_arns
+    production_listener_rule_arn = module.application.load_balancer.production_listener_rule_arn
+    test_listener_rule_arn       = module.application.load_balancer.test_listener_rule_arn
+    api_url                      = module.application.urls.api
+    test_url                     = module.application.urls.test
+    dashboard_url                = module.application.urls.dashboard
+    dashboard_bucket             = module.application.dashboard.bucket
+    distribution_id              = module.application.dashboard.distribution_id
+    database = {
+      for key in ["identifier", "host", "port", "name", "username", "secret_arn"] : key => module.database.postgres[key]
+    }
+    cache = {
+      url             = module.database.cache.url
+      auth_secret_arn = module.database.cache.auth_secret_arn
+    }
+    whatsapp_secret_arn = module.application.whatsapp_secret_arn
+    autoscaling = {
+      min = module.application.service.autoscaling_min
+      max = module.application.service.autoscaling_max
+    }
+  }
+}
+
+# The contract between Terraform and the runbooks, which need no Terraform and no state to read it.
+resource "aws_ssm_parameter" "outputs" {
+  name        = "/lyo/${var.environment}/outputs"
+  description = "What the runbooks know about the infrastructure of ${local.name}"
+  type        = "String"
+  value       = jsonencode(local.runbooks)
+
+  lifecycle {
+    precondition {
+      condition     = length(jsonencode(local.runbooks)) <= 4096
+      error_message = "The outputs no longer fit a standard parameter (4 KB): shorten them, or make the parameter's tier Advanced."
+    }
+  }
+}
+
+output "runbooks" {
+  description = "What the runbooks know about the infrastructure; the same as the SSM parameter outputs_parameter."
+  value       = local.runbooks
+}
+
+output "outputs_parameter" {
+  description = "Name of the SSM parameter that the runbooks read."
+  value       = aws_ssm_parameter.outputs.name
+}
+
+output "api_url" {
+  description = "Where the API is reached from outside."
+  value       = module.application.urls.api
+}
+
+output "test_url" {
+  description = "Where an unreleased version is reached, through the test listener."
+  value       = module.application.urls.test
+}
+
+output "dashboard_url" {
+  description = "Where the dashboard is reached from outside; null without CloudFront."
+  value       = module.application.urls.dashboard
+}
+
+output "nat_public_ips" {
+  description = "Public addresses that the application's outgoing traffic comes from."
+  value       = module.vpc.nat_public_ips
+}
+
+output "certificate_validation_records" {
+  description = "Records that prove the domain to ACM, to be made by hand where no hosted zone is given."
+  value       = module.application.certificate_validation_records
+}

@@ -1,0 +1,30 @@
+# Production: the modules' defaults, said again where somebody will look for the number.
+environment = "production"
+account_id  = "000000000000" # the account of inventories/production
+region      = "eu-south-1"
+domain      = "lyo.example"
+
+network = { nat_gateways = 2 }
+
+postgres = {
+  instance_class        = "db.t3.micro"
+  multi_az              = true
+  backup_retention_days = 14
+  deletion_protection   = true
+}
+
+cache = {
+  node_type     = "cache.t4g.micro"
+  nodes         = 2
+  snapshot_days = 7
+}
+
+service = {
+  cpu    = 512
+  memory = 1024
+}
+
+scaling = {
+  min = 2
+  max = 10
+}

@@ -1,0 +1,33 @@
+# Staging: production's shape, one of each where production has two, and gone without a trace.
+environment          = "staging"
+account_id           = "000000000000" # the account of inventories/staging
+region               = "eu-south-1"
+domain               = "staging.lyo.example"
+secret_recovery_days = 0
+
+network = { nat_gateways = 1 }
+
+postgres = {
+  multi_az              = false
+  backup_retention_days = 1
+  deletion_protection   = false
+  final_snapshot        = ""
+  apply_immediately     = true
+}
+
+cache = {
+  nodes             = 1
+  snapshot_days     = 1
+  final_snapshot    = ""
+  apply_immediately = true
+}
+
+load_balancer = {
+  deletion_protection = false
+  access_log_days     = 14
+  force_destroy       = true
+}
+
+scaling   = { min = 1, max = 2 }
+registry  = { force_delete = true }
+dashboard = { force_destroy = true }

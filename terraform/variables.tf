@@ -1,0 +1,283 @@
+variable "environment" {
+  description = "Name of the environment; every name begins with lyo-<environment>."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = contains(["local", "staging", "production"], var.environment)
+    error_message = "environment must be local, staging or production."
+  }
+}
+
+variable "account_id" {
+  description = "AWS account that this environment lives in; Terraform does nothing in another."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must have twelve digits."
+  }
+}
+
+variable "region" {
+  description = "AWS region that this environment lives in."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region, such as eu-south-1."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource, besides Project, Environment and ManagedBy."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setintersection(keys(var.tags), ["Project", "Environment", "ManagedBy"])) == 0
+    error_message = "tags must not set Project, Environment or ManagedBy: the provider does."
+  }
+}
+
+variable "provider_settings" {
+  description = "How the provider calls AWS: tries for each call, and S3 buckets as paths instead of host names (the local cloud's way)."
+  type = object({
+    max_retries       = optional(number, 25)
+    s3_use_path_style = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.provider_settings.max_retries >= 1
+    error_message = "provider_settings.max_retries must be at least 1."
+  }
+}
+
+variable "domain" {
+  description = "Domain of the environment: the API is at api.<domain>. Only the local cloud can do without."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.domain != null || var.environment == "local"
+    error_message = "domain must be set, such as lyo.example: no certificate is issued for a load balancer's own name, except in the local cloud."
+  }
+}
+
+variable "hosted_zone_id" {
+  description = "Route 53 zone of the domain, for the certificate's validation. null: the records of certificate_validation_records are made by hand."
+  type        = string
+  default     = null
+}
+
+variable "public_https_port" {
+  description = "Port at which the outside reaches HTTPS; only the local cloud has another than 443."
+  type        = number
+  default     = 443
+  nullable    = false
+
+  validation {
+    condition     = var.public_https_port == 443 || var.environment == "local"
+    error_message = "public_https_port must be 443, except in the local cloud."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "KMS key for everything stored; null takes the account's AWS managed keys."
+  type        = string
+  default     = null
+}
+
+variable "secret_recovery_days" {
+  description = "Days in which a deleted secret can be brought back; 0 deletes at once."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.secret_recovery_days > 0 || var.environment != "production"
+    error_message = "secret_recovery_days must not be 0 in production: a deleted secret could not be brought back."
+  }
+}
+
+variable "network" {
+  description = "The network: address range, zones by letter, number of NAT gateways, flow logs, and who may reach the test listener. See modules/vpc."
+  type = object({
+    cidr                = optional(string, "10.0.0.0/16")
+    zones               = optional(list(string), ["a", "b", "c"])
+    nat_gateways        = optional(number, 2)
+    test_listener_cidrs = optional(list(string), [])
+    flow_logs = optional(object({
+      enabled        = optional(bool)
+      traffic        = optional(string)
+      retention_days = optional(number)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for zone in var.network.zones : can(regex("^[a-f]$", zone))])
+    error_message = "network.zones must be letters of the region's zones, such as [\"a\", \"b\", \"c\"]."
+  }
+}
+
+variable "postgres" {
+  description = "The RDS PostgreSQL instance. Attributes and defaults: modules/database."
+  type = object({
+    engine_version                 = optional(string)
+    instance_class                 = optional(string)
+    storage_gb                     = optional(number)
+    max_storage_gb                 = optional(number)
+    multi_az                       = optional(bool)
+    force_ssl                      = optional(bool)
+    parameters                     = optional(map(string))
+    backup_retention_days          = optional(number)
+    backup_window                  = optional(string)
+    maintenance_window             = optional(string)
+    deletion_protection            = optional(bool)
+    final_snapshot                 = optional(string)
+    performance_insights_retention = optional(number)
+    log_exports                    = optional(set(string))
+    log_retention_days             = optional(number)
+    apply_immediately              = optional(bool)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || (var.postgres.final_snapshot != "" && var.postgres.deletion_protection != false && var.postgres.multi_az != false)
+    error_message = "postgres must keep multi_az, deletion_protection and a final_snapshot in production."
+  }
+  validation {
+    condition     = var.postgres.force_ssl != false || var.environment == "local"
+    error_message = "postgres.force_ssl must stay true: only the local cloud's PostgreSQL has no TLS."
+  }
+}
+
+variable "cache" {
+  description = "The ElastiCache replication group. Attributes and defaults: modules/database."
+  type = object({
+    engine             = optional(string)
+    engine_version     = optional(string)
+    node_type          = optional(string)
+    nodes              = optional(number)
+    transit_encryption = optional(bool)
+    parameters         = optional(map(string))
+    snapshot_days      = optional(number)
+    snapshot_window    = optional(string)
+    maintenance_window = optional(string)
+    final_snapshot     = optional(string)
+    apply_immediately  = optional(bool)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || (var.cache.final_snapshot != "" && coalesce(var.cache.nodes, 2) >= 2)
+    error_message = "cache must keep at least two nodes and a final_snapshot in production."
+  }
+  validation {
+    condition     = var.cache.transit_encryption != false || var.environment == "local"
+    error_message = "cache.transit_encryption must stay true: only the local cloud's cache has no TLS."
+  }
+}
+
+variable "load_balancer" {
+  description = "The load balancer. Attributes and defaults: modules/application."
+  type = object({
+    idle_timeout         = optional(number)
+    deletion_protection  = optional(bool)
+    tls_policy           = optional(string)
+    test_port            = optional(number)
+    access_log_days      = optional(number)
+    force_destroy        = optional(bool)
+    deregistration_delay = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || (var.load_balancer.deletion_protection != false && var.load_balancer.force_destroy != true)
+    error_message = "load_balancer must keep deletion_protection, and its logs (no force_destroy), in production."
+  }
+}
+
+variable "health_check" {
+  description = "How the load balancer checks a task. Attributes and defaults: modules/application."
+  type = object({
+    path                = optional(string)
+    interval            = optional(number)
+    timeout             = optional(number)
+    healthy_threshold   = optional(number)
+    unhealthy_threshold = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "service" {
+  description = "The ECS service. Attributes and defaults: modules/application."
+  type = object({
+    container_name  = optional(string)
+    container_port  = optional(number, 8080)
+    cpu             = optional(number)
+    memory          = optional(number)
+    execute_command = optional(bool)
+    log_days        = optional(number)
+    insights        = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "scaling" {
+  description = "How many tasks run between releases. Attributes and defaults: modules/application."
+  type = object({
+    min                      = optional(number)
+    max                      = optional(number)
+    cpu_percent              = optional(number)
+    requests_per_task_minute = optional(number)
+    scale_in_cooldown        = optional(number)
+    scale_out_cooldown       = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || coalesce(var.scaling.min, 2) >= 2
+    error_message = "scaling.min must be at least 2 in production: one task is one failure away from none."
+  }
+}
+
+variable "registry" {
+  description = "The image registry. Attributes and defaults: modules/application."
+  type = object({
+    keep_images   = optional(number)
+    untagged_days = optional(number)
+    force_delete  = optional(bool)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || var.registry.force_delete != true
+    error_message = "registry.force_delete must stay false in production: rollbacks need the images."
+  }
+}
+
+variable "dashboard" {
+  description = "The static dashboard. Attributes and defaults: modules/application."
+  type = object({
+    cdn           = optional(bool)
+    price_class   = optional(string)
+    force_destroy = optional(bool)
+  })
+  default  = {}
+  nullable = false
+}
