@@ -1,0 +1,1 @@
+"""The data plane of ECS: tasks as real processes on this machine."""
