@@ -154,12 +154,14 @@ class Aws:
     :param options: the module's ``aws`` option group.
     :param defer_account: let reads go before the account is confirmed, for a module that learns
         it from an ARN in its first answer (:meth:`confirm_account`); a write never goes before.
+    :ivar writes: number of calls so far that may have changed something.
     """
 
     def __init__(self, options: Mapping[str, Any], *, defer_account: bool = False) -> None:
         self.region: str = options["region"]
         self.account_id: str = str(options["account_id"])
         self.endpoint_url: str | None = options.get("endpoint_url") or None
+        self.writes = 0
         self._options = dict(options)
         self._defer = defer_account
         self._confirmed = False
@@ -249,15 +251,17 @@ class Aws:
                 answer = self._send("sts", "get_caller_identity", {})
                 self._compare_account(str(answer["Account"]))
 
-    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+    def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call ``operation`` (``update_service``) and return the answer.
 
         :raises AwsFailure: with AWS's code and a message for people.
         """
         self._ensure_account(operation)
+        if not operation.startswith(_READ_PREFIXES):
+            self.writes += 1
         return self._send(service, operation, params)
 
-    def all(self, service: str, operation: str, key: str, **params: Any) -> list[Any]:
+    def all(self, service: str, operation: str, key: str, /, **params: Any) -> list[Any]:
         """Call a paginated ``operation`` and return the items of all pages under ``key``.
 
         :raises AwsFailure: as :meth:`call`.

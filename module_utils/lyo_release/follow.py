@@ -1,0 +1,262 @@
+"""Follows one service deployment to its end, answers its hook, turns it back where it must."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure
+from ..lyo_progress import Progress
+from . import decide_deploy as decide
+from . import live, reasons, stages
+
+# Codes of an answer that came too late: the deployment has moved on, the next look tells where.
+MOVED_ON = frozenset(
+    {
+        "ConflictException",
+        "InvalidParameterException",
+        "ClientException",
+        "ServiceDeploymentNotFoundException",
+        "UnsupportedFeatureException",
+    }
+)
+_MAX_REFUSALS = 5
+# AWS asks that these reads be few; the deployment itself is looked at more often.
+_WITNESS_SECONDS = 2.0
+
+
+@dataclass
+class Outcome:
+    """What following a deployment ended with.
+
+    :ivar deployment: its last description.
+    :ivar reasons: why it was turned back, or what it said itself, one line each.
+    :ivar gave_up: whether watching ended before the deployment did.
+    """
+
+    deployment: dict[str, Any]
+    reasons: list[str] = field(default_factory=list)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    gave_up: bool = False
+
+
+class Follower:
+    """Follows one deployment.
+
+    :param check: runs the smoke checks and returns what failed; None continues at the hook.
+    :param witness: watches tasks and targets; None where nobody needs the reasons.
+    :param turning_back: the deployment was already told to turn back.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        progress: Progress,
+        limits: decide.Limits,
+        *,
+        check: Callable[[], list[str]] | None = None,
+        witness: reasons.Witness | None = None,
+        turning_back: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._aws = aws
+        self._progress = progress
+        self._limits = limits
+        self._check = check
+        self._witness = witness
+        self._turning_back = turning_back
+        self._clock = clock
+        self._sleep = sleep
+        self._answered: set[str] = set()
+        self._refusals = 0
+        self._reasons: list[str] = []
+        self._stages: list[dict[str, Any]] = []
+        self._stage_since = 0.0
+
+    def follow(self, arn: str) -> Outcome:
+        """Follow the deployment ``arn``.
+
+        :raises AwsFailure: AWS refuses to describe it.
+        """
+        started = self._clock()
+        self._stage_since = started
+        position, pause, last, looked = -1.0, 0.2, "", started - _WITNESS_SECONDS
+        deployment: dict[str, Any] = {"serviceDeploymentArn": arn, "status": "PENDING"}
+        while True:
+            deployment = live.describe_deployment(self._aws, arn) or deployment
+            now = self._clock()
+            stage = str(deployment.get("lifecycleStage") or "")
+            position = stages.position(stage, position) if stage else position
+            if self._witness and now - looked >= _WITNESS_SECONDS and self._worth_looking(position):
+                self._witness.look()
+                looked = now
+            seen = self._observe(deployment, stage, position, now - started)
+            self._note_stage(seen, now)
+            self._show(deployment, seen)
+            step, why = decide.next_step(seen, self._limits, self._answered, self._turning_back)
+            if step in (decide.END, decide.GIVE_UP):
+                return self._end(deployment, step, why)
+            if step == decide.CHECK:
+                self._answer(arn, why)
+            elif step == decide.TURN_BACK:
+                self._turn_back(arn, why)
+            marker = f"{seen.status} {stage} {seen.production_weight}"
+            pause = decide.pause_after(pause, marker != last or step != decide.POLL)
+            last = marker
+            self._sleep(pause)
+
+    def _worth_looking(self, position: float) -> bool:
+        return stages.before(position, "BAKE_TIME") and not self._turning_back
+
+    def _observe(
+        self, deployment: dict[str, Any], stage: str, position: float, elapsed: float
+    ) -> decide.Observation:
+        target = deployment.get("targetServiceRevision") or {}
+        return decide.Observation(
+            status=str(deployment.get("status")),
+            stage=stage,
+            position=position,
+            production_weight=target.get("requestedProductionTrafficWeight"),
+            waiting_hooks=waiting_hooks(deployment),
+            failed_tasks=len(self._witness.failed) if self._witness else 0,
+            elapsed=elapsed,
+        )
+
+    def _note_stage(self, seen: decide.Observation, now: float) -> None:
+        name = seen.stage if seen.status in stages.FORWARD else seen.status
+        if self._stages:
+            self._stages[-1]["seconds"] = round(now - self._stage_since, 2)
+        if name and (not self._stages or self._stages[-1]["stage"] != name):
+            self._stages.append({"stage": name, "seconds": 0.0})
+            self._stage_since = now
+
+    def _show(self, deployment: dict[str, Any], seen: decide.Observation) -> None:
+        target = deployment.get("targetServiceRevision") or {}
+        parts = [stages.words(seen.stage) if seen.stage else "starting"]
+        if seen.status in stages.TURNING_BACK:
+            parts = ["turning back"]
+        if "requestedTaskCount" in target:
+            running = target.get("runningTaskCount", 0)
+            parts.append(f"{running} of {target['requestedTaskCount']} tasks run")
+        if seen.production_weight:
+            parts.append(f"{seen.production_weight:.0f} % of the traffic")
+        if seen.failed_tasks:
+            parts.append(f"{seen.failed_tasks} failed")
+        if seen.waiting_hooks and not self._turning_back:
+            parts.append("waiting for the checks")
+        stage = seen.stage if seen.status in stages.FORWARD else seen.status
+        self._progress(stage or seen.status, ", ".join(parts), stages.percent(seen.position))
+
+    def _answer(self, arn: str, hook: str) -> None:
+        self._answered.add(hook)
+        problems = self._check() if self._check else []
+        action = "ROLLBACK" if problems else "CONTINUE"
+        if problems:
+            self._reasons += problems
+            self._turning_back = True
+        try:
+            self._aws.call(
+                "ecs",
+                "continue_service_deployment",
+                serviceDeploymentArn=arn,
+                hookId=hook,
+                action=action,
+            )
+        except AwsFailure as failure:
+            if failure.code not in MOVED_ON:
+                raise
+            if problems:
+                # The hook is gone but the release is bad all the same.
+                self._stop(arn)
+            elif self._refusals < _MAX_REFUSALS:
+                self._refusals += 1
+                self._answered.discard(hook)  # if it still waits, it is answered once more
+
+    def _turn_back(self, arn: str, why: str) -> None:
+        self._reasons.append(why)
+        self._turning_back = True
+        self._stop(arn)
+
+    def _stop(self, arn: str) -> None:
+        try:
+            stop(self._aws, arn)
+        except AwsFailure as failure:
+            if failure.code not in MOVED_ON:
+                raise
+
+    def _end(self, deployment: dict[str, Any], step: str, why: str) -> Outcome:
+        lines = list(self._reasons)
+        status = str(deployment.get("status"))
+        if step == decide.GIVE_UP:
+            lines.append(why)
+        if status in stages.ENDED and status != "SUCCESSFUL":
+            lines += [x for x in reasons.deployment_lines(deployment) if x not in lines]
+            if self._witness:
+                if self._worth_looking_back():
+                    self._witness.look()
+                lines += self._witness.lines()
+        return Outcome(deployment, lines, self._stages, gave_up=step == decide.GIVE_UP)
+
+    def _worth_looking_back(self) -> bool:
+        return self._witness is not None and not self._witness.failed
+
+
+def waiting_hooks(deployment: dict[str, Any]) -> tuple[str, ...]:
+    """Return the ids of the PAUSE hooks that wait for ContinueServiceDeployment."""
+    hooks: Collection[dict[str, Any]] = deployment.get("lifecycleHookDetails") or []
+    return tuple(
+        str(hook["hookId"])
+        for hook in hooks
+        if hook.get("status") == "AWAITING_ACTION" and hook.get("hookId")
+    )
+
+
+def stop(aws: Aws, arn: str) -> None:
+    """Turn a deployment back.
+
+    :raises AwsFailure: AWS refuses.
+    """
+    aws.call("ecs", "stop_service_deployment", serviceDeploymentArn=arn, stopType="ROLLBACK")
+
+
+def find_new(
+    aws: Aws,
+    cluster: str,
+    service: str,
+    known: Collection[str],
+    hint: str,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Return the ARN of the deployment that an UpdateService has just started.
+
+    :param known: ARNs of before.
+    :param hint: ``currentServiceDeployment`` of UpdateService's answer, which may still be old.
+    :raises AwsFailure: none has appeared within 30 seconds.
+    """
+    if hint and hint not in known:
+        return hint
+    for attempt in range(40):
+        found = recent(aws, cluster, service)
+        new = [entry["serviceDeploymentArn"] for entry in found]
+        new = [arn for arn in new if arn not in known]
+        if new:
+            return str(new[0])
+        sleep(min(1.0, 0.1 * (attempt + 1)))
+    raise AwsFailure(
+        "NoDeployment",
+        f"ECS has started no deployment of {service}; run the same command again to look anew",
+    )
+
+
+def recent(aws: Aws, cluster: str, service: str) -> list[dict[str, Any]]:
+    """Return the service's last deployments, newest first."""
+    answer = aws.call(
+        "ecs", "list_service_deployments", cluster=cluster, service=service, maxResults=100
+    )
+    found: list[dict[str, Any]] = answer.get("serviceDeployments", [])
+    return sorted(
+        found, key=lambda d: (d.get("createdAt") is not None, d.get("createdAt")), reverse=True
+    )

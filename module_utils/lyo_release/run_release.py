@@ -1,0 +1,258 @@
+"""The module ``ecs_release``: from a wanted revision to one that carries all the traffic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure
+from ..lyo_checks import failures, run_checks
+from ..lyo_progress import Progress
+from . import decide_deploy as decide
+from . import live, request, result, verdict
+from .follow import Follower, Outcome, find_new, recent
+from .options import missing_outputs
+from .reasons import Witness, event_lines
+from .task_definition import render, summary
+
+
+class Release:
+    """One run of the module.
+
+    :param params: the module's arguments.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        progress: Progress,
+        params: Mapping[str, Any],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.aws = aws
+        self.progress = progress
+        self.params = params
+        self.outputs: Mapping[str, Any] = params["outputs"]
+        self.deployment: Mapping[str, Any] = params["deployment"]
+        self.cluster = str(self.outputs["cluster_name"])
+        self.service = str(self.outputs["service_name"])
+        self.wanted = render(self.outputs, params["task"], params["image"], params["release"])
+        self._sleep = sleep
+        self._clock = clock
+
+    def read(self) -> live.State:
+        """Read the live state."""
+        return live.read(self.aws, self.cluster, self.service, self.wanted["family"])
+
+    def register(self, state: live.State) -> str:
+        """Return the ARN of a definition with the wanted content, registering it if need be."""
+        found = state.equal_definition(self.wanted)
+        if found:
+            return found
+        self.progress("register", f"task definition of {self.params['release']}", 0)
+        answer = self.aws.call("ecs", "register_task_definition", **self.wanted)
+        state.latest = answer["taskDefinition"]
+        arn = str(answer["taskDefinition"]["taskDefinitionArn"])
+        state.definitions[arn] = answer["taskDefinition"]
+        return arn
+
+    def start(self, state: live.State, definition: str) -> str:
+        """Start the service deployment and return its ARN."""
+        known = {d["serviceDeploymentArn"] for d in recent(self.aws, self.cluster, self.service)}
+        assert state.service is not None  # decided before
+        minimum = int(self.outputs["autoscaling"].get("min", 1))
+        desired = decide.desired_count(int(state.service.get("desiredCount", 0)), minimum)
+        self.progress("deploy", f"{self.params['release']}: starting the deployment", 0)
+        update = request.update_service(self.outputs, self.deployment, definition, desired)
+        answer = self.aws.call("ecs", "update_service", **update)
+        hint = str(answer["service"].get("currentServiceDeployment") or "")
+        return find_new(self.aws, self.cluster, self.service, known, hint, self._sleep)
+
+    def limits(self) -> decide.Limits:
+        """Return the limits of following."""
+        return decide.Limits(
+            max_failed_tasks=int(self.deployment["max_failed_tasks"]),
+            healthy_timeout=float(self.deployment["healthy_timeout"]),
+            timeout=float(self.deployment["timeout"]),
+            wait_for=self.params["wait_for"],
+        )
+
+    def follow(self, arn: str, definition: Mapping[str, Any]) -> Outcome:
+        """Follow the deployment of the wanted revision."""
+        described = live.describe_deployment(self.aws, arn) or {}
+        witness = Witness(
+            self.aws,
+            self.cluster,
+            self.service,
+            definition,
+            list(self.outputs["target_group_arns"].values()),
+            described.get("createdAt"),
+        )
+        follower = Follower(
+            self.aws,
+            self.progress,
+            self.limits(),
+            check=self.check,
+            witness=witness,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
+        return follower.follow(arn)
+
+    def wait_for_other(self, arn: str) -> Outcome:
+        """Follow another release's deployment, without touching it, until it has ended."""
+        limits = decide.Limits(0, float("inf"), float(self.deployment["timeout"]))
+        onlooker = Follower(
+            self.aws, self.progress, limits, turning_back=True, sleep=self._sleep, clock=self._clock
+        )
+        return onlooker.follow(arn)
+
+    def check(self) -> list[str]:
+        """Run the smoke checks against the test listener and return what failed."""
+        checks = self.params["smoke"]
+        if not checks:
+            return []
+        base = str(self.outputs.get("test_url") or "")
+        bundle = self.params["aws"].get("ca_bundle")
+        return failures(run_checks(checks, base, self.aws, bundle, self.progress))
+
+    def scale(self) -> tuple[str, list[str]]:
+        """Give a live service without tasks its first ones and wait until they run."""
+        minimum = max(1, int(self.outputs["autoscaling"].get("min", 1)))
+        self.aws.call(
+            "ecs",
+            "update_service",
+            cluster=self.cluster,
+            service=self.service,
+            desiredCount=minimum,
+        )
+        end = self._clock() + float(self.deployment["healthy_timeout"])
+        while self._clock() < end:
+            service = live.describe_service(self.aws, self.cluster, self.service) or {}
+            running = int(service.get("runningCount", 0))
+            self.progress("scale", f"{running} of {minimum} tasks run")
+            if running >= minimum:
+                return verdict.DEPLOYED, [f"scaled from 0 to {minimum} tasks"]
+            self._sleep(1.0)
+        return verdict.STILL_RUNNING, [f"fewer than {minimum} tasks run"]
+
+    def ending(self, outcome: Outcome, asked: str) -> verdict.Ending:
+        """Return what the verdict is made from, with what really serves now."""
+        deployment = outcome.deployment
+        target = deployment.get("targetServiceRevision") or {}
+        state = live.read(self.aws, self.cluster, self.service, "")
+        if state.deployment is not None and state.deployment.get(
+            "serviceDeploymentArn"
+        ) == deployment.get("serviceDeploymentArn"):
+            brought = state.target
+        else:
+            revisions = live.describe_revisions(self.aws, [str(target.get("arn", ""))])
+            found = revisions.get(str(target.get("arn", "")), {})
+            brought = str(found.get("taskDefinition", asked))
+        return verdict.Ending(
+            status=str(deployment.get("status")),
+            stage=str(deployment.get("lifecycleStage") or ""),
+            production_weight=target.get("requestedProductionTrafficWeight"),
+            asked=asked,
+            target=brought,
+            live=state.live,
+        )
+
+
+def run(module: Any) -> None:
+    """Run the module ``ecs_release``."""
+    params = module.params
+    missing = missing_outputs(params["outputs"])
+    if missing:
+        module.fail_json(
+            msg=f"outputs has no {', '.join(missing)}: run the infrastructure phases first",
+            verdict=verdict.FAILED,
+        )
+    aws = Aws(params["aws"])
+    progress = Progress(f"release {params['release']}", aws.secrets)
+    try:
+        _run(module, Release(aws, progress, params))
+    except AwsFailure as failure:
+        module.fail_json(
+            msg=failure.message,
+            verdict=verdict.FAILED,
+            reasons=[failure.message],
+            changed=aws.writes > 0,
+        )
+
+
+def _run(module: Any, release: Release) -> None:
+    params = module.params
+    waited = ""
+    state = release.read()
+    step, why = decide.first_step(state.decided_from(release.wanted), params["in_progress"])
+    while step == decide.WAIT and not module.check_mode:
+        assert state.deployment is not None
+        waited = str(state.deployment["serviceDeploymentArn"])
+        release.progress("wait", why)
+        outcome = release.wait_for_other(waited)
+        if outcome.gave_up:
+            result.finish(
+                module,
+                verdict=verdict.STILL_RUNNING,
+                reasons=[why, *outcome.reasons],
+                changed=False,
+                good=(),
+            )
+        state = release.read()
+        step, why = decide.first_step(state.decided_from(release.wanted), params["in_progress"])
+    before = result.previous(state.live, state.live_definition)
+    after = summary(release.wanted)
+    common: dict[str, Any] = {
+        "previous": before,
+        "deployment": "",
+        "service_revision": "",
+        "stages": [],
+        "task_definition": state.equal_definition(release.wanted),
+        "diff": result.diff(summary(state.live_definition), after, "task definition"),
+    }
+    good = (verdict.UNCHANGED, verdict.DEPLOYED)
+    if step == decide.REFUSE:
+        result.finish(
+            module, verdict=verdict.FAILED, reasons=[why], changed=False, good=(), **common
+        )
+    if step == decide.UNCHANGED:
+        common["diff"] = {}
+        common["service_revision"] = state.live_revision
+        result.finish(
+            module, verdict=verdict.UNCHANGED, reasons=[why], changed=False, good=good, **common
+        )
+    if module.check_mode:
+        result.finish(
+            module, verdict=verdict.DEPLOYED, reasons=[why], changed=True, good=good, **common
+        )
+    if step == decide.SCALE:
+        word, lines = release.scale()
+        result.finish(module, verdict=word, reasons=lines, changed=True, good=good, **common)
+    _deploy(module, release, state, step, common)
+
+
+def _deploy(
+    module: Any, release: Release, state: live.State, step: str, common: dict[str, Any]
+) -> None:
+    if step == decide.ADOPT:
+        assert state.deployment is not None
+        asked, arn = state.target, str(state.deployment["serviceDeploymentArn"])
+        release.progress("adopt", "a deployment of this release is in progress: watching it")
+    else:
+        asked = release.register(state)
+        arn = release.start(state, asked)
+    common |= {"task_definition": asked, "deployment": arn}
+    outcome = release.follow(arn, state.definitions.get(asked, release.wanted))
+    word, line = verdict.of_release(release.ending(outcome, asked), module.params["wait_for"])
+    lines = [line, *outcome.reasons]
+    if word not in (verdict.DEPLOYED, verdict.STILL_RUNNING):
+        service = live.describe_service(release.aws, release.cluster, release.service) or {}
+        lines += event_lines(service, outcome.deployment.get("createdAt"))
+    target = outcome.deployment.get("targetServiceRevision") or {}
+    common |= {"service_revision": str(target.get("arn", "")), "stages": outcome.stages}
+    result.finish(
+        module, verdict=word, reasons=lines, changed=True, good=(verdict.DEPLOYED,), **common
+    )

@@ -1,0 +1,380 @@
+"""The module ``ecs_rollback``: back to what served before, decided within two AWS calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure, parallel
+from ..lyo_checks import failures, run_checks
+from ..lyo_image.reference import parse
+from ..lyo_progress import Progress
+from . import decide_deploy as decide
+from . import decide_rollback as back
+from . import follow, live, result, verdict
+from .reasons import Witness, event_lines
+from .task_definition import image_of, release_of
+
+HISTORY = 20
+
+
+class Rollback:
+    """One run of the module.
+
+    :param params: the module's arguments.
+    :ivar service: DescribeServices' answer.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        progress: Progress,
+        params: Mapping[str, Any],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.aws = aws
+        self.progress = progress
+        self.params = params
+        self.cluster = str(params["cluster"])
+        self.name = str(params["service"])
+        self.to: str | None = params.get("to") or None
+        self.service: dict[str, Any] = {}
+        self._sleep = sleep
+        self._clock = clock
+
+    def read(self) -> None:
+        """Read the service: the first call.
+
+        :raises AwsFailure: there is no such service.
+        """
+        found = live.describe_service(self.aws, self.cluster, self.name)
+        if found is None:
+            raise AwsFailure(
+                "NoService",
+                f"the service {self.name} does not exist in the cluster {self.cluster}: "
+                "there is nothing to roll back",
+            )
+        self.aws.confirm_account(str(found["serviceArn"]))
+        self.service = found
+
+    @property
+    def current_deployment(self) -> str:
+        """ARN of the service's current deployment, empty without one; it may have ended."""
+        return str(self.service.get("currentServiceDeployment") or "")
+
+    def _definitions(self) -> tuple[str, str]:
+        """Return the task definitions that the deployment brings and replaces."""
+        target = source = ""
+        for entry in self.service.get("deployments") or []:
+            if entry.get("status") == "PRIMARY":
+                target = str(entry.get("taskDefinition", ""))
+            elif entry.get("status") == "ACTIVE":
+                source = source or str(entry.get("taskDefinition", ""))
+        return target or str(self.service.get("taskDefinition", "")), source
+
+    def first_step(self) -> tuple[str, str]:
+        """Return what to do about the current deployment, from the first call's answer."""
+        if not self.current_deployment:
+            return "none", "no deployment is in progress"
+        target, source = self._definitions()
+        former = back.Revision("", source)
+        if self.to and source:
+            # Only a named target costs a further read: is it what turning back leads to?
+            definition = live.describe_definition(self.aws, source)
+            former = replace(former, release=release_of(definition), images=(image_of(definition),))
+        return back.in_progress_step("", target, former, self.to)
+
+    def history(self) -> tuple[list[back.Deployment], dict[str, back.Revision], str]:
+        """Return past deployments (newest first), their revisions, and what serves now."""
+        found = follow.recent(self.aws, self.cluster, self.name)[:HISTORY]
+        deployments = [
+            back.Deployment(
+                str(d["serviceDeploymentArn"]),
+                str(d.get("status")),
+                str(d.get("targetServiceRevisionArn", "")),
+            )
+            for d in found
+        ]
+        current = [str(r["arn"]) for r in self.service.get("currentServiceRevisions") or []]
+        arns = [d.revision for d in deployments] + current
+        described = live.describe_revisions(self.aws, arns)
+        revisions = {arn: revision(entry) for arn, entry in described.items()}
+        serving = str(self.service.get("taskDefinition", ""))
+        if len(current) == 1 and current[0] in revisions:
+            serving = revisions[current[0]].task_definition
+        return deployments, self._with_names(revisions), serving
+
+    def _with_names(self, revisions: dict[str, back.Revision]) -> dict[str, back.Revision]:
+        arns = list({r.task_definition for r in revisions.values()})
+
+        def reader(arn: str) -> Callable[[], Any]:
+            return lambda: live.describe_definition(self.aws, arn)
+
+        names = dict(zip(arns, parallel(*map(reader, arns)), strict=True)) if arns else {}
+        return {
+            arn: replace(r, release=release_of(names[r.task_definition]))
+            for arn, r in revisions.items()
+            if names[r.task_definition] is not None
+            and names[r.task_definition].get("status", "ACTIVE") == "ACTIVE"
+        }
+
+    def missing_image(self, target: back.Revision) -> str:
+        """Return why the target cannot run because of its image, empty where it can."""
+        for image, digest in zip(target.images, target.digests, strict=False):
+            reference = parse(image)
+            if not reference.repository or not reference.is_ecr:
+                continue
+            wanted = digest or reference.digest
+            name = {"imageDigest": wanted} if wanted else {"imageTag": reference.tag}
+            try:
+                self.aws.call(
+                    "ecr",
+                    "describe_images",
+                    repositoryName=reference.repository,
+                    imageIds=[name],
+                )
+            except AwsFailure as failure:
+                if failure.code in ("ImageNotFoundException", "RepositoryNotFoundException"):
+                    return f"its image {image} no longer exists"
+                raise
+        return ""
+
+    def deploy(self, target: back.Revision) -> str:
+        """Deploy a former revision, with the service's own deployment configuration."""
+        known = {
+            d["serviceDeploymentArn"] for d in follow.recent(self.aws, self.cluster, self.name)
+        }
+        answer = self.aws.call(
+            "ecs",
+            "update_service",
+            cluster=self.cluster,
+            service=self.name,
+            taskDefinition=target.task_definition,
+        )
+        hint = str(answer["service"].get("currentServiceDeployment") or "")
+        return follow.find_new(self.aws, self.cluster, self.name, known, hint, self._sleep)
+
+    def follow(self, arn: str, definition: str, *, turning_back: bool) -> follow.Outcome:
+        """Follow a deployment; one that brings ``definition`` is watched closely."""
+        witness = None
+        if not turning_back:
+            described = live.describe_deployment(self.aws, arn) or {}
+            content = live.describe_definition(self.aws, definition) or {}
+            witness = Witness(
+                self.aws,
+                self.cluster,
+                self.name,
+                content,
+                target_groups(self.service),
+                described.get("createdAt"),
+            )
+        limits = decide.Limits(
+            int(self.params["max_failed_tasks"]),
+            float(self.params["healthy_timeout"]),
+            float(self.params["timeout"]),
+        )
+        follower = follow.Follower(
+            self.aws,
+            self.progress,
+            limits,
+            check=self.check,
+            witness=witness,
+            turning_back=turning_back,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
+        return follower.follow(arn)
+
+    def check(self) -> list[str]:
+        """Run the smoke checks and return what failed."""
+        checks = self.params["smoke"]
+        if not checks:
+            return []
+        base = str(self.params.get("base_url") or "")
+        bundle = self.params["aws"].get("ca_bundle")
+        return failures(run_checks(checks, base, self.aws, bundle, self.progress))
+
+
+def revision(entry: Mapping[str, Any]) -> back.Revision:
+    """Return a described service revision as the decision code wants it."""
+    images: Sequence[Mapping[str, Any]] = entry.get("containerImages") or []
+    return back.Revision(
+        arn=str(entry["serviceRevisionArn"]),
+        task_definition=str(entry.get("taskDefinition", "")),
+        images=tuple(str(i.get("image", "")) for i in images),
+        digests=tuple(str(i.get("imageDigest", "")) for i in images),
+    )
+
+
+def target_groups(service: Mapping[str, Any]) -> list[str]:
+    """Return the ARNs of a service's target groups, both of them where it has two."""
+    groups = []
+    for entry in service.get("loadBalancers") or []:
+        advanced = entry.get("advancedConfiguration") or {}
+        groups += [entry.get("targetGroupArn"), advanced.get("alternateTargetGroupArn")]
+    return [str(group) for group in groups if group]
+
+
+def run(module: Any) -> None:
+    """Run the module ``ecs_rollback``."""
+    params = module.params
+    # The account is confirmed by the first answer's ARN: one call less before the deciding one.
+    aws = Aws(params["aws"], defer_account=True)
+    try:
+        _run(module, Rollback(aws, Progress("rollback", aws.secrets), params))
+    except AwsFailure as failure:
+        module.fail_json(
+            msg=failure.message,
+            verdict=verdict.FAILED,
+            reasons=[failure.message],
+            changed=aws.writes > 0,
+        )
+
+
+def _run(module: Any, rollback: Rollback) -> None:
+    rollback.read()
+    step, why = rollback.first_step()
+    arn = rollback.current_deployment
+    if step == "stop":
+        step, why = _stop(module, rollback, arn, why)
+    if step == "refuse":
+        _finish(module, verdict.FAILED, [why], "none", changed=False)
+    if step in ("stop", "follow"):
+        if module.check_mode:
+            _finish(module, verdict.ROLLED_BACK, [why], "stop", changed=True)
+        rollback.progress("rollback", why, 0)
+        _watch(module, rollback, arn, rollback.service["taskDefinition"], "stop", [why])
+    if step == "adopt":
+        described = live.describe_deployment(rollback.aws, arn) or {}
+        if str(described.get("status")) not in decide.stages.ENDED:
+            if module.check_mode:
+                _finish(module, verdict.ROLLED_BACK, [why], "adopt", changed=True)
+            _watch(module, rollback, arn, rollback.service["taskDefinition"], "adopt", [why])
+    _from_history(module, rollback)
+
+
+def _stop(module: Any, rollback: Rollback, arn: str, why: str) -> tuple[str, str]:
+    """Make the deciding call. A deployment that has ended meanwhile leads to the history."""
+    if module.check_mode:
+        described = live.describe_deployment(rollback.aws, arn) or {}
+        if str(described.get("status")) in decide.stages.ENDED:
+            return "none", "the last deployment has ended"
+        return "stop", why
+    try:
+        follow.stop(rollback.aws, arn)
+    except AwsFailure as failure:
+        if failure.code not in follow.MOVED_ON:
+            raise
+        rollback.aws.writes -= 1  # it was refused
+        described = live.describe_deployment(rollback.aws, arn) or {}
+        status = str(described.get("status"))
+        if status in decide.stages.TURNING_BACK:
+            return "follow", "the deployment is already turning back"
+        if status in decide.stages.FORWARD:
+            raise
+        return "none", "the last deployment has ended"
+    return "stop", why
+
+
+def _from_history(module: Any, rollback: Rollback) -> None:
+    history, revisions, current = rollback.history()
+    choice = back.choose(history, revisions, current, rollback.to)
+    if choice.action == "none":
+        _finish(module, verdict.UNCHANGED, [choice.reason], "none", changed=False)
+    if choice.target is None:
+        _finish(module, verdict.FAILED, [choice.reason], "none", changed=False)
+        return
+    missing = rollback.missing_image(choice.target)
+    if missing:
+        reason = f"cannot go back to {choice.target.name}: {missing}"
+        _finish(module, verdict.FAILED, [reason], "none", changed=False)
+    live_name = next((r for r in revisions.values() if r.task_definition == current), None)
+    before = {
+        "task_definition": current,
+        "release": live_name.release if live_name else "",
+        "image": live_name.images[0] if live_name and live_name.images else "",
+    }
+    if module.check_mode:
+        _finish(
+            module,
+            verdict.ROLLED_BACK,
+            [choice.reason],
+            "deploy",
+            changed=True,
+            previous=before,
+            task_definition=choice.target.task_definition,
+        )
+    rollback.progress("rollback", choice.reason, 0)
+    arn = rollback.deploy(choice.target)
+    definition = choice.target.task_definition
+    _watch(module, rollback, arn, definition, "deploy", [choice.reason], previous=before)
+
+
+def _watch(
+    module: Any,
+    rollback: Rollback,
+    arn: str,
+    asked: str,
+    method: str,
+    lines: list[str],
+    **more: Any,
+) -> None:
+    outcome = rollback.follow(arn, asked, turning_back=method == "stop")
+    deployment = outcome.deployment
+    target = deployment.get("targetServiceRevision") or {}
+    state = live.read(rollback.aws, rollback.cluster, rollback.name, "")
+    ending = verdict.Ending(
+        status=str(deployment.get("status")),
+        stage=str(deployment.get("lifecycleStage") or ""),
+        production_weight=target.get("requestedProductionTrafficWeight"),
+        asked=asked,
+        target=asked,
+        live=state.live,
+    )
+    word, line = verdict.of_rollback(ending, method)
+    # A deployment that was stopped on purpose needs no explanation of its end.
+    found = [] if method == "stop" and word == verdict.ROLLED_BACK else outcome.reasons
+    lines = [line, *lines, *found]
+    if word == verdict.FAILED and state.service is not None:
+        lines += event_lines(state.service, deployment.get("createdAt"))
+    _finish(
+        module,
+        word,
+        lines,
+        method,
+        changed=True,
+        deployment=arn,
+        service_revision=str(target.get("arn", "")),
+        stages=outcome.stages,
+        task_definition=state.live,
+        diff=result.diff(
+            {"task_definition": more.get("previous", {}).get("task_definition", asked)},
+            {"task_definition": state.live},
+            "service",
+        ),
+        **more,
+    )
+
+
+def _finish(
+    module: Any, word: str, lines: list[str], method: str, *, changed: bool, **more: Any
+) -> None:
+    empty: dict[str, Any] = {
+        "deployment": "",
+        "service_revision": "",
+        "stages": [],
+        "task_definition": "",
+        "previous": {},
+    }
+    result.finish(
+        module,
+        verdict=word,
+        reasons=lines,
+        changed=changed,
+        good=(verdict.ROLLED_BACK, verdict.UNCHANGED),
+        method=method,
+        **{**empty, **more},
+    )
