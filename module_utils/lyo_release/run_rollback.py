@@ -13,7 +13,7 @@ from ..lyo_image.reference import parse
 from ..lyo_progress import Progress
 from . import decide_deploy as decide
 from . import decide_rollback as back
-from . import follow, live, result, verdict
+from . import follow, live, result, stages, verdict
 from .reasons import Witness, event_lines
 from .task_definition import image_of, release_of
 
@@ -249,7 +249,7 @@ def _run(module: Any, rollback: Rollback) -> None:
         _watch(module, rollback, arn, rollback.service["taskDefinition"], "stop", [why])
     if step == "adopt":
         described = live.describe_deployment(rollback.aws, arn) or {}
-        if str(described.get("status")) not in decide.stages.ENDED:
+        if str(described.get("status")) not in stages.ENDED:
             if module.check_mode:
                 _finish(module, verdict.ROLLED_BACK, [why], "adopt", changed=True)
             _watch(module, rollback, arn, rollback.service["taskDefinition"], "adopt", [why])
@@ -260,7 +260,7 @@ def _stop(module: Any, rollback: Rollback, arn: str, why: str) -> tuple[str, str
     """Make the deciding call. A deployment that has ended meanwhile leads to the history."""
     if module.check_mode:
         described = live.describe_deployment(rollback.aws, arn) or {}
-        if str(described.get("status")) in decide.stages.ENDED:
+        if str(described.get("status")) in stages.ENDED:
             return "none", "the last deployment has ended"
         return "stop", why
     try:
@@ -271,9 +271,9 @@ def _stop(module: Any, rollback: Rollback, arn: str, why: str) -> tuple[str, str
         rollback.aws.writes -= 1  # it was refused
         described = live.describe_deployment(rollback.aws, arn) or {}
         status = str(described.get("status"))
-        if status in decide.stages.TURNING_BACK:
+        if status in stages.TURNING_BACK:
             return "follow", "the deployment is already turning back"
-        if status in decide.stages.FORWARD:
+        if status in stages.FORWARD:
             raise
         return "none", "the last deployment has ended"
     return "stop", why

@@ -1,0 +1,153 @@
+"""Amazon ECR through its API: what is there, and what has to be pushed.
+
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure
+from .build import Blob, Image
+from .reference import Reference
+
+# Parts of an upload must be 5 MiB at least, except for the last one; ECR says how large it likes
+# them.
+_MINIMUM_PART = 5 * 1024 * 1024
+_NOT_THERE = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
+
+
+def find(aws: Aws, reference: Reference) -> dict[str, Any] | None:
+    """Return what ECR knows of an image, None where it or the repository does not exist."""
+    name = {"imageDigest": reference.digest} if reference.digest else {"imageTag": reference.tag}
+    try:
+        answer = aws.call(
+            "ecr", "describe_images", repositoryName=reference.repository, imageIds=[name]
+        )
+    except AwsFailure as failure:
+        if failure.code in _NOT_THERE:
+            return None
+        raise
+    found: list[dict[str, Any]] = answer.get("imageDetails", [])
+    return found[0] if found else None
+
+
+def newest(aws: Aws, repository: str, limit: int = 8) -> list[str]:
+    """Return the tags pushed last, newest first; empty where the repository does not exist."""
+    try:
+        images = aws.all("ecr", "describe_images", "imageDetails", repositoryName=repository)
+    except AwsFailure as failure:
+        if failure.code in _NOT_THERE:
+            return []
+        raise
+    images.sort(key=lambda image: str(image.get("imagePushedAt", "")), reverse=True)
+    return [tag for image in images for tag in image.get("imageTags", [])][:limit]
+
+
+def resolve(aws: Aws, reference: Reference) -> dict[str, Any]:
+    """Return what ECR knows of an image that must exist.
+
+    :raises AwsFailure: ``NoImage``, with the newest tags there are.
+    """
+    found = find(aws, reference)
+    if found is not None:
+        return found
+    name = reference.digest or reference.tag
+    tags = newest(aws, reference.repository)
+    known = f"the newest tags are: {', '.join(tags)}" if tags else "the repository is empty"
+    raise AwsFailure(
+        "NoImage",
+        f"there is no image {name} in {reference.repository}; {known}",
+        "ecr:DescribeImages",
+    )
+
+
+def missing(aws: Aws, repository: str, blobs: Mapping[str, Blob]) -> list[Blob]:
+    """Return the blobs that the repository does not have."""
+    answer = aws.call(
+        "ecr",
+        "batch_check_layer_availability",
+        repositoryName=repository,
+        layerDigests=list(blobs),
+    )
+    there = {
+        entry["layerDigest"]
+        for entry in answer.get("layers", [])
+        if entry.get("layerAvailability") == "AVAILABLE"
+    }
+    return [blob for digest, blob in blobs.items() if digest not in there]
+
+
+def upload(aws: Aws, repository: str, blob: Blob, say: Callable[[int], None]) -> None:
+    """Upload one blob in parts.
+
+    :param say: told the bytes sent so far.
+    """
+    begun = aws.call("ecr", "initiate_layer_upload", repositoryName=repository)
+    size = max(_MINIMUM_PART, int(begun.get("partSize") or _MINIMUM_PART))
+    for start in range(0, len(blob.data), size):
+        part = blob.data[start : start + size]
+        aws.call(
+            "ecr",
+            "upload_layer_part",
+            repositoryName=repository,
+            uploadId=begun["uploadId"],
+            partFirstByte=start,
+            partLastByte=start + len(part) - 1,
+            layerPartBlob=part,
+        )
+        say(start + len(part))
+    try:
+        aws.call(
+            "ecr",
+            "complete_layer_upload",
+            repositoryName=repository,
+            uploadId=begun["uploadId"],
+            layerDigests=[blob.digest],
+        )
+    except AwsFailure as failure:
+        if failure.code != "LayerAlreadyExistsException":  # somebody else was faster
+            raise
+
+
+def push(
+    aws: Aws, repository: str, tag: str, image: Image, say: Callable[[str, int], None]
+) -> tuple[str, list[Blob]]:
+    """Push an image under an immutable tag; return the digest it has there, and what was sent.
+
+    The tag names the inputs. Where it exists already, made by somebody else at the same time,
+    theirs is the image of these inputs and its digest is returned.
+
+    :param say: told what is being done, and its percentage.
+    """
+    blobs = {blob.digest: blob for blob in (*image.layers, image.config)}
+    wanted = missing(aws, repository, blobs)
+    total = sum(len(blob.data) for blob in wanted) or 1
+    sent = 0
+    for blob in wanted:
+        base = sent
+
+        def report(done: int, base: int = base) -> None:
+            say(f"{(base + done) // 1024} of {total // 1024} KiB", (base + done) * 100 // total)
+
+        upload(aws, repository, blob, report)
+        sent += len(blob.data)
+    try:
+        aws.call(
+            "ecr",
+            "put_image",
+            repositoryName=repository,
+            imageManifest=image.manifest.decode(),
+            imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
+            imageTag=tag,
+            imageDigest=image.digest,
+        )
+    except AwsFailure as failure:
+        if failure.code == "ImageAlreadyExistsException":
+            return image.digest, wanted
+        if failure.code != "ImageTagAlreadyExistsException":
+            raise
+        theirs = resolve(aws, Reference(repository=repository, tag=tag))
+        return str(theirs["imageDigest"]), wanted
+    return image.digest, wanted

@@ -1,0 +1,245 @@
+"""The module ``ecs_run_task``: one task, run once, with its log and its exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure
+from ..lyo_progress import Progress
+from . import live
+from .reasons import log_stream, task_line
+from .result import diff
+from .task_definition import normalise, render, same, summary
+
+_TAIL = 40
+
+
+def started_by(definition: Mapping[str, Any], name: str) -> str:
+    """Return the mark of a run: the same content has the same, so that a re-run finds it.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (36 characters kept
+    well below the limit of 128)
+    """
+    content = json.dumps(normalise(definition), sort_keys=True).encode()
+    return f"lyo-{name[:14]}-{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def client_token(mark: str, ended: Sequence[str]) -> str:
+    """Return RunTask's client token for the next attempt of a run.
+
+    :param ended: ARNs of its attempts that have ended. With them in it a repeated request is still
+        the same request, but a new attempt after a failed one is not answered with the old task.
+    """
+    text = "\n".join([mark, *sorted(ended)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def judge(task: Mapping[str, Any], container: str) -> tuple[int | None, list[str]]:
+    """Return exit code and what went wrong (empty for a task that ended well)."""
+    code: int | None = None
+    for entry in task.get("containers", []):
+        if entry.get("name") == container:
+            code = entry.get("exitCode")
+    if code == 0:
+        return 0, []
+    return code, [task_line(task)]
+
+
+class LogTail:
+    """Reads a task's log from where it stopped before."""
+
+    def __init__(self, aws: Aws, place: tuple[str, str] | None) -> None:
+        self._aws = aws
+        self._place = place
+        self._token: str | None = None
+        self.lines: list[str] = []
+
+    def read(self) -> list[str]:
+        """Return the new lines; the last ones of all are kept in ``lines``."""
+        if self._place is None:
+            return []
+        new: list[str] = []
+        while True:
+            more = {"nextToken": self._token} if self._token else {}
+            try:
+                answer = self._aws.call(
+                    "logs",
+                    "get_log_events",
+                    logGroupName=self._place[0],
+                    logStreamName=self._place[1],
+                    startFromHead=True,
+                    **more,
+                )
+            except AwsFailure as failure:
+                if failure.code == "ResourceNotFoundException":
+                    return new  # the stream appears with the first line
+                raise
+            new += [str(event["message"]).rstrip() for event in answer.get("events", [])]
+            token = answer.get("nextForwardToken")
+            # The same token twice is the end of the stream.
+            # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+            if not token or token == self._token:
+                break
+            self._token = token
+        self.lines = (self.lines + new)[-_TAIL:]
+        return new
+
+
+class OneOff:
+    """One run of the module."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        progress: Progress,
+        params: Mapping[str, Any],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.aws = aws
+        self.progress = progress
+        self.params = params
+        self.outputs: Mapping[str, Any] = params["outputs"]
+        self.cluster = str(self.outputs["cluster_name"])
+        self.name = str(params["name"])
+        self.wanted = render(
+            self.outputs,
+            params["task"],
+            params["image"],
+            params["release"],
+            one_off=self.name,
+            command=list(params["command"]),
+        )
+        self.mark = started_by(self.wanted, self.name)
+        self._sleep = sleep
+        self._clock = clock
+
+    def existing_definition(self) -> dict[str, Any] | None:
+        """Return the registered definition with this content, None without one."""
+        latest = live.describe_definition(self.aws, self.wanted["family"])
+        return latest if latest and same(latest, self.wanted) else None
+
+    def _tasks(self, status: str) -> list[str]:
+        answer = self.aws.call(
+            "ecs",
+            "list_tasks",
+            cluster=self.cluster,
+            startedBy=self.mark,
+            desiredStatus=status,
+        )
+        return [str(arn) for arn in answer.get("taskArns", [])]
+
+    def running(self) -> str:
+        """Return the ARN of the task of an interrupted run, empty without one."""
+        return next(iter(self._tasks("RUNNING")), "")
+
+    def start(self, definition: str) -> str:
+        """Run the task and return its ARN.
+
+        :raises AwsFailure: ``RunTask`` placed none.
+        """
+        network = {
+            "subnets": list(self.outputs["subnet_ids"]),
+            "securityGroups": list(self.outputs["app_security_group_ids"]),
+            "assignPublicIp": "DISABLED",
+        }
+        answer = self.aws.call(
+            "ecs",
+            "run_task",
+            cluster=self.cluster,
+            taskDefinition=definition,
+            launchType="FARGATE",
+            count=1,
+            networkConfiguration={"awsvpcConfiguration": network},
+            startedBy=self.mark,
+            clientToken=client_token(self.mark, self._tasks("STOPPED")),
+        )
+        tasks = answer.get("tasks") or []
+        if not tasks:
+            why = "; ".join(
+                f"{f.get('reason')} {f.get('detail') or ''}".strip()
+                for f in answer.get("failures", [])
+            )
+            raise AwsFailure("RunTask", f"ECS did not start the task {self.name}: {why}")
+        return str(tasks[0]["taskArn"])
+
+    def follow(self, arn: str, definition: Mapping[str, Any]) -> tuple[dict[str, Any], LogTail]:
+        """Follow a task until it has stopped or the time is up; return it and its log."""
+        log = LogTail(self.aws, log_stream(definition, arn))
+        end = self._clock() + float(self.params["timeout"])
+        pause = 0.2
+        task: dict[str, Any] = {"taskArn": arn, "lastStatus": "PROVISIONING"}
+        while True:
+            answer = self.aws.call("ecs", "describe_tasks", cluster=self.cluster, tasks=[arn])
+            task = (answer.get("tasks") or [task])[0]
+            status = str(task.get("lastStatus"))
+            self.progress(status, f"{self.name}: {status.lower()}")
+            fresh = log.read() if status not in ("PROVISIONING", "PENDING") else []
+            for line in fresh:
+                self.progress(status, line)
+            if status == "STOPPED" or self._clock() > end:
+                break
+            pause = 0.2 if fresh else min(2.0, pause * 1.25)
+            self._sleep(pause)
+        for _ in range(3):  # the last lines arrive a little after the end
+            if log.lines:
+                break
+            self._sleep(0.3)
+            log.read()
+        return task, log
+
+
+def run(module: Any) -> None:
+    """Run the module ``ecs_run_task``."""
+    params = module.params
+    aws = Aws(params["aws"])
+    progress = Progress(f"{params['name']} {params['release']}", aws.secrets)
+    try:
+        _run(module, OneOff(aws, progress, params))
+    except AwsFailure as failure:
+        module.fail_json(
+            msg=failure.message, reasons=[failure.message], changed=aws.writes > 0, log=[]
+        )
+
+
+def _run(module: Any, one_off: OneOff) -> None:
+    definition = one_off.existing_definition()
+    arn = one_off.running()
+    answer: dict[str, Any] = {
+        "changed": True,
+        "exit_code": None,
+        "task_arn": arn,
+        "task_definition": str((definition or {}).get("taskDefinitionArn", "")),
+        "log": [],
+        "reasons": [],
+        "diff": diff({}, {"run": summary(one_off.wanted)}, f"one-off task {one_off.name}"),
+    }
+    if module.check_mode:
+        module.exit_json(**answer)
+    if definition is None:
+        registered = one_off.aws.call("ecs", "register_task_definition", **one_off.wanted)
+        definition = registered["taskDefinition"]
+        answer["task_definition"] = str(definition["taskDefinitionArn"])
+    if arn:
+        one_off.progress("adopt", f"{one_off.name} is already running: watching it")
+    else:
+        arn = one_off.start(answer["task_definition"])
+    task, log = one_off.follow(arn, definition)
+    code, wrong = judge(task, one_off.outputs["container_name"])
+    answer |= {"task_arn": arn, "exit_code": code, "log": log.lines, "reasons": wrong}
+    if task.get("lastStatus") != "STOPPED":
+        message = (
+            f"{one_off.name} still runs after {one_off.params['timeout']} s ({arn}); "
+            "run the same command again to watch it"
+        )
+        answer["reasons"] = [message]
+        module.fail_json(msg=message, **answer)
+    if wrong:
+        tail = [f"log: {line}" for line in log.lines[-20:]]
+        message = "\n  ".join([f"{one_off.name} failed", *wrong, *tail])
+        module.fail_json(msg=message, **answer)
+    module.exit_json(**answer)
