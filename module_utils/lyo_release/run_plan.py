@@ -1,0 +1,242 @@
+"""The module ``release_plan``: reads the live state once and says what a deploy needs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure, parallel
+from ..lyo_image import registry
+from ..lyo_image.description import BadDescriptionError
+from ..lyo_image.reference import Reference, parse, within
+from ..lyo_image.run_image import release_name, wanted_tag
+from ..lyo_progress import Progress
+from . import decide_plan, infra_marker, live
+from .decide_deploy import Live
+from .options import missing_outputs
+from .result import diff
+from .task_definition import image_of, release_of, render, summary
+from .verdict import FAILED, UNCHANGED
+
+
+def read_outputs(aws: Aws, name: str) -> dict[str, Any]:
+    """Return Terraform's outputs, empty before it has written them.
+
+    :raises AwsFailure: they cannot be read, or are not what they should be.
+    """
+    try:
+        answer = aws.call("ssm", "get_parameter", Name=name)
+        outputs: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
+    except AwsFailure as failure:
+        if failure.code == "ParameterNotFound":
+            return {}
+        raise
+    except ValueError:
+        raise AwsFailure("Outputs", f"the parameter {name} is not JSON: run Terraform") from None
+    return outputs
+
+
+def infra_reason(aws: Aws, infra: Mapping[str, Any], files: str) -> str:
+    """Return why Terraform has to plan, empty where it has not."""
+    if infra["force"] == "skip":
+        return ""
+    if infra["force"] == "plan":
+        return "a plan was asked for"
+    if not infra.get("bucket"):
+        return ""
+    bucket = infra["bucket"]
+    marker, state = parallel(
+        lambda: infra_marker.read_marker(aws, bucket, infra["marker_key"]),
+        lambda: infra_marker.state_version(aws, bucket, infra["state_key"]),
+    )
+    now = datetime.now(UTC)
+    return infra_marker.why_plan(marker, files, state, now, int(infra["max_age_hours"]))
+
+
+def known_releases(app: Mapping[str, Any]) -> list[str]:
+    """Return the releases that the application's folder can build, empty where any can."""
+    if app["builder"] == "docker":
+        return []
+    try:
+        text = (Path(app["path"]) / app["image_toml"]).read_text(encoding="utf-8")
+        return list(tomllib.loads(text).get("releases", {}))
+    except (OSError, tomllib.TOMLDecodeError):
+        return []  # said in full when the image's description is loaded
+
+
+class Planner:
+    """One run of the module.
+
+    :ivar outputs: Terraform's outputs, empty before they exist.
+    :ivar state: the service.
+    :ivar release: the wanted release.
+    :ivar image: the wanted image with digest, empty until it is built.
+    :ivar tag: its tag.
+    """
+
+    def __init__(self, aws: Aws, params: Mapping[str, Any]) -> None:
+        self.aws = aws
+        self.params = params
+        self.outputs: dict[str, Any] = {}
+        self.state = live.State()
+        self.release = ""
+        self.image = ""
+        self.tag = ""
+        self.infra = ""
+        self.files = ""
+
+    def read(self) -> None:
+        """Read everything the plan is made from.
+
+        :raises AwsFailure, ValueError, BadDescriptionError, FileNotFoundError: it cannot be made.
+        """
+        params = self.params
+        infra = params["infra"]
+        self.files = infra_marker.fingerprint(infra["paths"])
+        name = params.get("outputs_parameter") or f"/lyo/{params['env']}/outputs"
+        self.outputs, self.infra = parallel(
+            lambda: read_outputs(self.aws, name),
+            lambda: infra_reason(self.aws, infra, self.files),
+        )
+        missing = missing_outputs(self.outputs)
+        if self.outputs and missing:
+            self.infra = self.infra or f"the outputs lack {', '.join(missing)}"
+            self.outputs = {}
+        if params.get("release") and not params.get("image"):
+            self.tag, _ = wanted_tag(params["app"], params["release"])  # a typo costs no call
+        if self.outputs:
+            self.state, found = parallel(self._read_service, self._find_early)
+            self._want(found)
+        else:
+            self._want_without_outputs()
+
+    def _read_service(self) -> live.State:
+        outputs = self.outputs
+        return live.read(
+            self.aws, outputs["cluster_name"], outputs["service_name"], outputs["task_family"]
+        )
+
+    def _reference(self) -> Reference:
+        url = str(self.outputs["repository_url"])
+        if self.params.get("image"):
+            return within(self.params["image"], url)
+        home = parse(url)
+        return Reference(home.registry, home.repository, self.tag)
+
+    def _find_early(self) -> dict[str, Any] | None:
+        """Look the image up beside the service, where its name is known without it."""
+        if self.params.get("image"):
+            return registry.resolve(self.aws, self._reference())
+        return registry.find(self.aws, self._reference()) if self.tag else None
+
+    def _want(self, found: dict[str, Any] | None) -> None:
+        params = self.params
+        if params.get("image"):
+            reference = self._reference()
+            self.tag = reference.tag
+            self.release = release_name(reference, params.get("release"))
+        else:
+            self._want_release(release_of(self.state.live_definition))
+            if not params.get("release"):
+                found = registry.find(self.aws, self._reference())
+        if found is not None:
+            self.image = f"{self.outputs['repository_url']}@{found['imageDigest']}"
+
+    def _want_release(self, live_release: str) -> None:
+        app = self.params["app"]
+        self.release = decide_plan.wanted_release(
+            self.params.get("release"),
+            live_release,
+            app.get("default_release"),
+            known_releases(app),
+        )
+        if not self.tag:
+            self.tag, _ = wanted_tag(app, self.release)
+
+    def _want_without_outputs(self) -> None:
+        if self.params.get("image"):
+            reference = parse(self.params["image"])
+            self.tag = reference.tag
+            self.release = release_name(reference, self.params.get("release"))
+        else:
+            self._want_release("")
+
+    def wanted_definition(self) -> dict[str, Any]:
+        """Return the wanted task definition; its image is the tag until the image exists."""
+        if not self.outputs:
+            return {}
+        image = self.image or f"{self.outputs['repository_url']}:{self.tag}"
+        return render(self.outputs, self.params["task"], image, self.release)
+
+    def facts(self) -> decide_plan.Facts:
+        """Return what the decision is made from."""
+        wanted = self.wanted_definition()
+        service = self.state.decided_from(wanted) if self.outputs else Live(exists=False)
+        live_image = image_of(self.state.live_definition)
+        return decide_plan.Facts(
+            has_outputs=bool(self.outputs),
+            infra_reason=self.infra,
+            image_exists=bool(self.image),
+            same_image=bool(self.image) and live_image == self.image and service.desired > 0,
+            live=service,
+            release=self.release,
+        )
+
+    def current(self) -> dict[str, Any]:
+        """Return the live state for people."""
+        state = self.state
+        service, deployment = state.service or {}, state.deployment or {}
+        return {
+            "release": release_of(state.live_definition),
+            "image": image_of(state.live_definition),
+            "task_definition": state.live,
+            "desired": int(service.get("desiredCount", 0)),
+            "running": int(service.get("runningCount", 0)),
+            "deployment": str(deployment.get("serviceDeploymentArn", "")),
+            "deployment_status": str(deployment.get("status", "")),
+            "deployment_release": release_of(state.definitions.get(state.target)),
+        }
+
+
+def run(module: Any) -> None:
+    """Run the module ``release_plan``."""
+    params = module.params
+    aws = Aws(params["aws"])
+    progress = Progress("plan", aws.secrets)
+    progress("plan", "reading the live state")
+    planner = Planner(aws, params)
+    try:
+        planner.read()
+    except AwsFailure as failure:
+        module.fail_json(msg=failure.message, verdict=FAILED, reasons=[failure.message])
+    except (ValueError, BadDescriptionError, FileNotFoundError) as error:
+        module.fail_json(msg=str(error), verdict=FAILED, reasons=[str(error)])
+    plan = decide_plan.steps(planner.facts(), params["in_progress"])
+    wanted = planner.wanted_definition()
+    answer: dict[str, Any] = {
+        "changed": False,  # it only reads; what follows changes
+        "steps": plan.steps,
+        "verdict_if_nothing": "" if plan.steps else UNCHANGED,
+        "reasons": plan.reasons,
+        "current": planner.current(),
+        "wanted": {
+            "release": planner.release,
+            "image": planner.image,
+            "tag": planner.tag,
+            "strategy": params["deployment"]["strategy"],
+            "task_definition": planner.state.equal_definition(wanted) if wanted else "",
+        },
+        "outputs": planner.outputs,
+        "infra_fingerprint": planner.files,
+        "diff": {},
+    }
+    if plan.refusal:
+        module.fail_json(msg=plan.refusal, verdict=FAILED, **answer)
+    if {decide_plan.DEPLOY, decide_plan.WATCH} & set(plan.steps):
+        before = summary(planner.state.live_definition)
+        answer["diff"] = diff(before, summary(wanted), "task definition")
+    module.exit_json(**answer)
