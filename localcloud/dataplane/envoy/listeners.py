@@ -26,16 +26,24 @@ ERROR_FLAGS = {
 
 # An ALB marks each request for tracing, and keeps a root that is there already:
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html
-_TRACE = """
-local seed = tonumber(tostring({}):match("0x(%x+)"), 16) or 0
-math.randomseed(os.time() + seed % 1000003)
+_SCRIPT = """
+local seed = tonumber(tostring({}):match("0x(%%x+)"), 16) or 0
+math.randomseed(os.time() + seed %% 1000003)
 local function mark()
-  local digits = string.format("%06x%06x%06x%06x", math.random(0, 0xffffff),
+  local digits = string.format("%%06x%%06x%%06x%%06x", math.random(0, 0xffffff),
     math.random(0, 0xffffff), math.random(0, 0xffffff), math.random(0, 0xffffff))
-  return string.format("1-%08x-%s", os.time(), digits)
+  return string.format("1-%%08x-%%s", os.time(), digits)
 end
+local drop_invalid = %s
 function envoy_on_request(handle)
   local headers = handle:headers()
+  if drop_invalid then
+    local invalid = {}
+    for name in pairs(headers) do
+      if not name:match("^:?[-%%w]+$") then invalid[#invalid + 1] = name end
+    end
+    for _, name in ipairs(invalid) do headers:remove(name) end
+  end
   local given = headers:get("x-amzn-trace-id")
   if given == nil then
     headers:add("x-amzn-trace-id", "Root=" .. mark())
@@ -60,13 +68,15 @@ def _mapper(status: int, flags: tuple[str, ...]) -> JsonObject:
     }
 
 
-def _filters() -> list[JsonObject]:
+def _filters(*, drop_invalid_headers: bool) -> list[JsonObject]:
     return [
         {
             "name": "envoy.filters.http.lua",
             "typed_config": {
                 "@type": f"{_HTTP}.lua.v3.Lua",
-                "default_source_code": {"inline_string": _TRACE},
+                "default_source_code": {
+                    "inline_string": _SCRIPT % str(drop_invalid_headers).lower()
+                },
             },
         },
         {
@@ -94,7 +104,7 @@ def _manager(
                 "path_config_source": {"path": str(routes)},
             },
         },
-        "http_filters": _filters(),
+        "http_filters": _filters(drop_invalid_headers=balancer.drop_invalid_headers),
         "use_remote_address": True,
         "skip_xff_append": True,
         "early_header_mutation_extensions": [

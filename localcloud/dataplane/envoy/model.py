@@ -180,7 +180,8 @@ class LoadBalancer:
 
     name: as the access log writes it, `app/<name>/<id>`. idle_timeout and client_keep_alive are
     wall seconds: requests are answered in real time, so their time-outs are not scaled.
-    forwarded_for: `append`, `preserve` or `remove`.
+    forwarded_for: `append`, `preserve` or `remove`. drop_invalid_headers: drop header fields whose
+    names have other characters than letters, digits and hyphens.
     """
 
     id: str
@@ -192,6 +193,7 @@ class LoadBalancer:
     client_keep_alive: float = 3600
     http2: bool = True
     forwarded_for: str = "append"
+    drop_invalid_headers: bool = False
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Plane:
         self._closing = False
         self._lock = threading.RLock()
         self._versions = 0
-        self._configuration = Configuration()
+        self.configuration = Configuration()
         self._served = Resources({}, [], {}, {}, [])
         self._history = CheckHistory()
         self._health_tail = Tail(self.folder.health_log)
@@ -152,12 +152,12 @@ class Plane:
             if leaving:
                 self._clusters(new.clusters + leaving, new.clusters)
             self._remove(old, new)
-            self._served, self._configuration = new, configuration
+            self._served, self.configuration = new, configuration
             if new != old:
                 time.sleep(_SETTLE_SECONDS)
 
     def _note_registrations(self, configuration: Configuration) -> None:
-        before = {group.id: group.targets for group in self._configuration.target_groups}
+        before = {group.id: group.targets for group in self.configuration.target_groups}
         for group in configuration.target_groups:
             known = {target.key for target in before.get(group.id, ()) if not target.draining}
             for target in group.targets:

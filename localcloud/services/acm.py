@@ -1,0 +1,450 @@
+"""ACM: certificates of the local CA, kept in moto's store so that other services find them.
+
+A requested certificate is issued once the CNAME records that validate its names are in this
+cloud's Route 53 (https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html). Names that
+no public DNS can ever hold (RFC 2606 and 6761: `.test`, `.example`, `.local`, `.internal`, …) are
+issued at once, and so is every name when LOCALCLOUD_ACM_VALIDATION is `at-once`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from moto.acm.models import AWSCertificateManagerBackend, CertBundle
+
+from localcloud.api import AwsError, Call, NotReproducedError
+from localcloud.certificates import KEY_ALGORITHMS, CertificateAuthority, PrivateKey, new_key
+from localcloud.cloud import Cloud
+
+# How long AWS takes, at best, between seeing the records and issuing; cloud seconds.
+ISSUING_SECONDS = 5.0
+# A certificate names this many load balancers and distributions of the cloud by address.
+NAMED_ADDRESSES = 16
+_RESERVED = (
+    "test",
+    "example",
+    "invalid",
+    "localhost",
+    "local",
+    "internal",
+    "home.arpa",
+    "example.com",
+    "example.net",
+    "example.org",
+)
+_ALGORITHM_BY_CURVE = {"secp256r1": "EC_prime256v1", "secp384r1": "EC_secp384r1"}
+
+
+def is_reserved(name: str) -> bool:
+    """Whether no public DNS can hold a name."""
+    return any(name == suffix or name.endswith(f".{suffix}") for suffix in _RESERVED)
+
+
+def validation_record(account: str, name: str) -> dict[str, str]:
+    """The CNAME that proves control of a name; a wildcard shares its parent's."""
+    parent = name.removeprefix("*.")
+    digest = hashlib.sha256(f"{account}:{parent}".encode()).hexdigest()
+    return {
+        "Name": f"_{digest[:32]}.{parent}.",
+        "Type": "CNAME",
+        "Value": f"_{digest[32:]}.acm-validations.aws.",
+    }
+
+
+def _algorithm(key: object) -> str:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return _ALGORITHM_BY_CURVE.get(key.curve.name, f"EC_{key.curve.name}")
+    return f"RSA_{key.key_size}" if isinstance(key, rsa.RSAPrivateKey) else "RSA_2048"
+
+
+class Certificate(CertBundle):
+    """A certificate in moto's store, with the local CA's truth about it."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        region: str,
+        material: tuple[bytes, bytes, bytes],
+        *,
+        names: list[str],
+        arn: str | None = None,
+        imported: bool = False,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        certificate, key, chain = material
+        super().__init__(
+            cloud.settings.account_id,
+            certificate,
+            key,
+            region=region,
+            arn=arn,
+            cert_type="IMPORTED" if imported else "AMAZON_ISSUED",
+            cert_status="ISSUED" if imported else "PENDING_VALIDATION",
+            cert_options=options,
+        )
+        self.chain = chain
+        self.cloud = cloud
+        self.names = names
+        self.created = cloud.clock.now()
+        self.issued: datetime | None = None
+        self.renewed: datetime | None = None
+
+    @property
+    def served(self) -> str:
+        """What a server presents: the certificate and, below it, an imported chain."""
+        parts = [self.cert] + ([self.chain] if self.type == "IMPORTED" else [])
+        return "".join(part.decode().rstrip("\n") + "\n" for part in parts if part)
+
+    def check(self) -> None:
+        """Issue when the names are validated."""
+        if self.status != "PENDING_VALIDATION":
+            if self.expires <= self.cloud.clock.now():
+                self.status = "EXPIRED"
+            return
+        if all(self._validated(name) for name in self.names):
+            waited = (self.cloud.clock.now() - self.created).total_seconds()
+            if waited >= self.cloud.clock.wall(ISSUING_SECONDS):
+                self.status, self.issued = "ISSUED", self.cloud.clock.now()
+
+    @property
+    def expires(self) -> datetime:
+        """End of its validity."""
+        return self._cert.not_valid_after_utc
+
+    def _validated(self, name: str) -> bool:
+        if is_reserved(name) or os.environ.get("LOCALCLOUD_ACM_VALIDATION") == "at-once":
+            return True
+        wanted = validation_record(self.cloud.settings.account_id, name)
+        return any(
+            record.type_ == "CNAME"
+            and record.name.rstrip(".").lower() == wanted["Name"].rstrip(".").lower()
+            and wanted["Value"].rstrip(".") in [value.rstrip(".") for value in record.records]
+            for zone in self.cloud.backend("route53").zones.values()
+            for record in zone.rrsets
+        )
+
+    def detail(self) -> dict[str, Any]:
+        """CertificateDetail: https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateDetail.html."""
+        self.check()
+        users = self.users()
+        imported = self.type == "IMPORTED"
+        detail: dict[str, Any] = {
+            "CertificateArn": self.arn,
+            "DomainName": self.names[0],
+            "SubjectAlternativeNames": self.names,
+            "Subject": f"CN={self.names[0]}",
+            "Status": self.status,
+            "Type": self.type,
+            "KeyAlgorithm": _algorithm(self._key),
+            "InUseBy": users,
+            "RenewalEligibility": "ELIGIBLE" if users and not imported else "INELIGIBLE",
+            "Options": self.cert_options,
+        }
+        if imported:
+            detail["ImportedAt"] = self.created
+        else:
+            detail["CreatedAt"] = self.created
+            detail["DomainValidationOptions"] = [self._validation(name) for name in self.names]
+        if self.status != "PENDING_VALIDATION":
+            detail |= {
+                "Serial": _colons(f"{self._cert.serial_number:032x}"),
+                "Issuer": self.issuer_common_name,
+                "NotBefore": self._cert.not_valid_before_utc,
+                "NotAfter": self._cert.not_valid_after_utc,
+                "SignatureAlgorithm": _signature(self._cert),
+                "KeyUsages": [{"Name": "DIGITAL_SIGNATURE"}, {"Name": "KEY_ENCIPHERMENT"}],
+                "ExtendedKeyUsages": [
+                    {"Name": "TLS_WEB_SERVER_AUTHENTICATION", "OID": "1.3.6.1.5.5.7.3.1"},
+                    {"Name": "TLS_WEB_CLIENT_AUTHENTICATION", "OID": "1.3.6.1.5.5.7.3.2"},
+                ],
+            }
+        if self.issued:
+            detail["IssuedAt"] = self.issued
+        if self.renewed:
+            detail["RenewalSummary"] = {
+                "RenewalStatus": "SUCCESS",
+                "DomainValidationOptions": detail["DomainValidationOptions"],
+                "UpdatedAt": self.renewed,
+            }
+        return detail
+
+    def users(self) -> list[str]:
+        """ARNs of the load balancers that serve it."""
+        balancing = self.cloud.parts.get("elbv2")
+        return [] if balancing is None else balancing.users_of_certificate(self.arn)
+
+    def _validation(self, name: str) -> dict[str, Any]:
+        pending = self.status == "PENDING_VALIDATION"
+        return {
+            "DomainName": name,
+            "ValidationDomain": name,
+            "ValidationStatus": "PENDING_VALIDATION" if pending else "SUCCESS",
+            "ValidationMethod": "DNS",
+            "ResourceRecord": validation_record(self.cloud.settings.account_id, name),
+        }
+
+
+def _colons(digits: str) -> str:
+    return ":".join(digits[place : place + 2] for place in range(0, len(digits), 2))
+
+
+def _signature(certificate: Any) -> str:
+    family = "ECDSA" if "ecdsa" in certificate.signature_algorithm_oid._name else "RSA"
+    return f"{certificate.signature_hash_algorithm.name.upper()}WITH{family}"
+
+
+class CertificateManager:
+    """The operations that are ours; tags and account configuration stay moto's."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.authority = CertificateAuthority(cloud.settings.state_dir / "ca")
+        self._tokens: dict[tuple[str, str, str], str] = {}
+
+    def _backend(self, region: str) -> AWSCertificateManagerBackend:
+        backend: AWSCertificateManagerBackend = self._cloud.backend("acm", region)
+        return backend
+
+    def find(self, arn: str) -> Certificate:
+        """A certificate by ARN. Raises AwsError ResourceNotFoundException."""
+        parts = arn.split(":")
+        region = parts[3] if len(parts) > 5 else self._cloud.settings.region
+        found = self._backend(region)._certificates.get(arn)
+        if not isinstance(found, Certificate):
+            raise AwsError(
+                "ResourceNotFoundException",
+                f"Certificate with arn {arn} not found in account "
+                f"{self._cloud.settings.account_id}",
+            )
+        found.check()
+        return found
+
+    def addresses(self) -> list[str]:
+        """The addresses every certificate is valid for."""
+        places = range(1, NAMED_ADDRESSES + 1)
+        addresses = self._cloud.addresses
+        return [addresses.load_balancer(k) for k in places] + [addresses.cdn(k) for k in places]
+
+    def request_certificate(self, call: Call) -> Mapping[str, Any]:
+        """https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html."""
+        params = call.params
+        if params.get("CertificateAuthorityArn"):
+            raise NotReproducedError("acm", "private certificate authorities")
+        if params.get("ValidationMethod", "DNS") != "DNS":
+            raise NotReproducedError("acm", f"validation by {params['ValidationMethod']}")
+        names = list(
+            dict.fromkeys([params["DomainName"], *params.get("SubjectAlternativeNames", [])])
+        )
+        token = params.get("IdempotencyToken")
+        known = self._tokens.get((call.region, token, ",".join(names))) if token else None
+        if known and known in self._backend(call.region)._certificates:
+            return {"CertificateArn": known}
+        algorithm = params.get("KeyAlgorithm", "RSA_2048")
+        if algorithm not in KEY_ALGORITHMS:
+            raise NotReproducedError("acm", f"the key algorithm {algorithm}")
+        certificate = Certificate(
+            self._cloud,
+            call.region,
+            self._issue(names, new_key(algorithm)),
+            names=names,
+            options={
+                "CertificateTransparencyLoggingPreference": "ENABLED",
+                "Export": "DISABLED",
+                **params.get("Options", {}),
+            },
+        )
+        self._keep(call, certificate)
+        if token:
+            self._tokens[call.region, token, ",".join(names)] = certificate.arn
+        return {"CertificateArn": certificate.arn}
+
+    def _issue(self, names: list[str], key: PrivateKey) -> tuple[bytes, bytes, bytes]:
+        certificate, private = self.authority.issue(names, self.addresses(), key=key)
+        return certificate, private, self.authority.certificate
+
+    def _keep(self, call: Call, certificate: Certificate) -> None:
+        self._backend(call.region)._certificates[certificate.arn] = certificate
+        if call.params.get("Tags"):
+            certificate.tags.add(call.params["Tags"])
+
+    def import_certificate(self, call: Call) -> Mapping[str, Any]:
+        """https://docs.aws.amazon.com/acm/latest/APIReference/API_ImportCertificate.html."""
+        params, arn = call.params, call.params.get("CertificateArn")
+        before = self.find(arn) if arn else None
+        material = tuple(
+            _blob(params.get(name)) for name in ("Certificate", "PrivateKey", "CertificateChain")
+        )
+        bundle = CertBundle(call.account, material[0], material[1], region=call.region)
+        if bundle._key.public_key() != bundle._cert.public_key():
+            raise AwsError("ValidationException", "The private key does not match the certificate.")
+        names = bundle.sans or [bundle.common_name]
+        certificate = Certificate(
+            self._cloud,
+            call.region,
+            (material[0], material[1], material[2]),
+            names=list(dict.fromkeys(names)),
+            arn=arn,
+            imported=True,
+        )
+        if before is not None:
+            certificate.tags.update(before.tags)
+        self._keep(call, certificate)
+        self._refresh()
+        return {"CertificateArn": certificate.arn}
+
+    def describe_certificate(self, call: Call) -> Mapping[str, Any]:
+        """https://docs.aws.amazon.com/acm/latest/APIReference/API_DescribeCertificate.html."""
+        return {"Certificate": self.find(call.params["CertificateArn"]).detail()}
+
+    def list_certificates(self, call: Call) -> Mapping[str, Any]:
+        """https://docs.aws.amazon.com/acm/latest/APIReference/API_ListCertificates.html."""
+        params = call.params
+        wanted = params.get("CertificateStatuses")
+        # Without a filter only RSA keys of 1,024 and 2,048 bits are listed, as the page says.
+        algorithms = params.get("Includes", {}).get("keyTypes") or ["RSA_1024", "RSA_2048"]
+        summaries = []
+        for entry in self._backend(call.region)._certificates.values():
+            if not isinstance(entry, Certificate):
+                continue
+            detail = entry.detail()
+            if (wanted and detail["Status"] not in wanted) or detail[
+                "KeyAlgorithm"
+            ] not in algorithms:
+                continue
+            summaries.append(_summary(detail))
+        return {"CertificateSummaryList": summaries}
+
+    def get_certificate(self, call: Call) -> Mapping[str, Any]:
+        """https://docs.aws.amazon.com/acm/latest/APIReference/API_GetCertificate.html."""
+        found = self._issued(call.params["CertificateArn"])
+        answer = {"Certificate": found.cert.decode()}
+        if found.chain:
+            answer["CertificateChain"] = found.chain.decode()
+        return answer
+
+    def export_certificate(self, call: Call) -> Mapping[str, Any]:
+        """https://docs.aws.amazon.com/acm/latest/APIReference/API_ExportCertificate.html."""
+        found = self._issued(call.params["CertificateArn"])
+        if found.type == "IMPORTED" or found.cert_options.get("Export") != "ENABLED":
+            raise AwsError(
+                "ValidationException",
+                f"Certificate ARN: {found.arn} is not exportable: request it with Export ENABLED",
+            )
+        key = found._key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(_blob(call.params["Passphrase"])),
+        )
+        return {
+            "Certificate": found.cert.decode(),
+            "CertificateChain": found.chain.decode(),
+            "PrivateKey": key.decode(),
+        }
+
+    def renew_certificate(self, call: Call) -> None:
+        """Issue a certificate anew for the same key; the listeners that serve it follow at once.
+
+        https://docs.aws.amazon.com/acm/latest/APIReference/API_RenewCertificate.html
+        """
+        found = self._issued(call.params["CertificateArn"])
+        if found.type == "IMPORTED":
+            raise AwsError(
+                "ValidationException", f"Certificate {found.arn} was imported and cannot be renewed"
+            )
+        renewed = Certificate(
+            self._cloud,
+            call.region,
+            self._issue(found.names, found._key),
+            names=found.names,
+            arn=found.arn,
+            options=found.cert_options,
+        )
+        renewed.status, renewed.created, renewed.issued = "ISSUED", found.created, found.issued
+        renewed.renewed = datetime.now(UTC)
+        renewed.tags.update(found.tags)
+        self._backend(call.region)._certificates[found.arn] = renewed
+        self._refresh()
+
+    def delete_certificate(self, call: Call) -> None:
+        """https://docs.aws.amazon.com/acm/latest/APIReference/API_DeleteCertificate.html."""
+        found = self.find(call.params["CertificateArn"])
+        if found.users():
+            raise AwsError("ResourceInUseException", f"Certificate {found.arn} is in use.")
+        del self._backend(call.region)._certificates[found.arn]
+
+    def _issued(self, arn: str) -> Certificate:
+        found = self.find(arn)
+        if found.status == "PENDING_VALIDATION":
+            raise AwsError(
+                "RequestInProgressException", f"Certificate {arn} is not issued yet: validate it."
+            )
+        return found
+
+    def _refresh(self) -> None:
+        balancing = self._cloud.parts.get("elbv2")
+        if balancing is not None:
+            balancing.refresh()
+
+
+def _summary(detail: dict[str, Any]) -> dict[str, Any]:
+    same = (
+        "CertificateArn",
+        "DomainName",
+        "Status",
+        "Type",
+        "KeyAlgorithm",
+        "RenewalEligibility",
+        "NotBefore",
+        "NotAfter",
+        "CreatedAt",
+        "IssuedAt",
+        "ImportedAt",
+    )
+    return {
+        **{name: detail[name] for name in same if name in detail},
+        "SubjectAlternativeNameSummaries": detail["SubjectAlternativeNames"],
+        "HasAdditionalSubjectAlternativeNames": False,
+        "KeyUsages": [usage["Name"] for usage in detail.get("KeyUsages", [])],
+        "ExtendedKeyUsages": [usage["Name"] for usage in detail.get("ExtendedKeyUsages", [])],
+        "ExportOption": detail["Options"].get("Export", "DISABLED"),
+        "InUse": bool(detail["InUseBy"]),
+        "Exported": False,
+    }
+
+
+def _blob(value: object) -> bytes:
+    """A blob member, whether or not it was decoded already."""
+    if value is None:
+        return b""
+    data = value if isinstance(value, bytes) else str(value).encode()
+    return data if b"-----BEGIN" in data else base64.b64decode(data)
+
+
+def register(cloud: Cloud) -> None:
+    """Offer the manager as `cloud.parts["acm"]`."""
+    manager = CertificateManager(cloud)
+    cloud.parts["acm"] = manager
+    for operation, handler in {
+        "RequestCertificate": manager.request_certificate,
+        "ImportCertificate": manager.import_certificate,
+        "DescribeCertificate": manager.describe_certificate,
+        "ListCertificates": manager.list_certificates,
+        "GetCertificate": manager.get_certificate,
+        "ExportCertificate": manager.export_certificate,
+        "RenewCertificate": manager.renew_certificate,
+        "DeleteCertificate": manager.delete_certificate,
+    }.items():
+        cloud.api.replace("acm", operation, handler)
+    for operation in ("ResendValidationEmail", "UpdateCertificateOptions", "RevokeCertificate"):
+        cloud.api.before("acm", operation, _refuse)
+
+
+def _refuse(call: Call) -> None:
+    raise NotReproducedError("acm", call.operation)
