@@ -87,7 +87,7 @@ class Container:
         self._gone = False
         self._ended = threading.Event()
         self._probe: subprocess.Popen[bytes] | None = None
-        self._channel: Channel | None = None
+        self._channels: list[Channel] = []
         self._pump = pump
         self.started = time.monotonic()
         self._process = children.start(
@@ -95,11 +95,14 @@ class Container:
             command.argv,
             env=command.env,
             cwd=command.cwd,
+            # Two pipes, as an engine has: what is half written on one must not mix with the other.
             stdout=subprocess.PIPE if deliver else None,
+            stderr=subprocess.PIPE if deliver else None,
         )
         limits.apply(self._process.pid)
-        if deliver is not None and self._process.stdout is not None:
-            self._channel = pump.add(self._process.stdout, deliver)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if deliver is not None and pipe is not None:
+                self._channels.append(pump.add(pipe, deliver))
         threading.Thread(target=self._wait, name=f"wait-{name}", daemon=True).start()
 
     @property
@@ -135,8 +138,8 @@ class Container:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._probe.pid, signal.SIGKILL)
         self._ended.set()
-        if self._channel is not None:
-            self._pump.finish(self._channel, _LOG_PATIENCE)
+        for channel in self._channels:
+            self._pump.finish(channel, _LOG_PATIENCE)
         self._children.forget(self._process)
         self._on_exit(code)
 

@@ -31,7 +31,7 @@ Deliver = Callable[[Sequence[tuple[int, str]]], None]
 
 
 class Channel:
-    """The output of one container on its way."""
+    """One stream of output of a container on its way."""
 
     def __init__(self, pipe: IO[bytes], deliver: Deliver) -> None:
         self.pipe = pipe
