@@ -118,6 +118,14 @@ class Archive:
                 (self.wal / name).unlink(missing_ok=True)
         return gone
 
+    def clear(self) -> None:
+        """Delete everything in it; the server may go on archiving."""
+        self.bases = []
+        self.archived_until = None
+        shutil.rmtree(self.folder / "base", ignore_errors=True)
+        for segment in self.wal.iterdir():
+            segment.unlink(missing_ok=True)
+
     def delete(self) -> None:
         """Delete all of it."""
         self.bases = []

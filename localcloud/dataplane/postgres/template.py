@@ -40,8 +40,9 @@ _ROLES = (
     "CREATE ROLE rds_password NOLOGIN",
     "CREATE ROLE rds_replication NOLOGIN",
     "CREATE ROLE rds_iam NOLOGIN",
-    "GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_use_reserved_connections, "
-    "pg_create_subscription, rds_password, rds_replication TO rds_superuser WITH ADMIN OPTION",
+    "GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO rds_superuser WITH ADMIN OPTION",
+    "GRANT pg_use_reserved_connections, pg_create_subscription TO rds_superuser WITH ADMIN OPTION",
+    "GRANT rds_password, rds_replication TO rds_superuser WITH ADMIN OPTION",
 )
 
 # One line of single-user mode's output holds the whole answer: jsonb has no line breaks.
@@ -124,7 +125,10 @@ def _make(folder: Path) -> None:
     data = folder / "data"
     _run([binaries.program("initdb"), "-D", str(data), "-U", ADMIN, f"--pwfile={secret}", *_INITDB])
     extensions.make(binaries.folder().parent / "share", folder)
-    single = [binaries.program("postgres"), "--single", "-F", "-D", str(data), "postgres"]
+    # Loaded so that their parameters are in the catalogue too.
+    libraries = "shared_preload_libraries=pg_stat_statements,auto_explain,pg_prewarm"
+    postgres = binaries.program("postgres")
+    single = [postgres, "--single", "-F", "-D", str(data), "-c", libraries, "postgres"]
     output = _run(single, "\n".join([*_ROLES, _CATALOGUE]) + "\n")
     answers = [line for line in output.splitlines() if 'catalogue = "' in line]
     if not answers:
