@@ -110,7 +110,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 image:
-  description: Address with digest, what a task definition names.
+  description: Address with digest, what a task definition names. With tag where only predicted.
   returned: always
   type: str
   sample: 123456789012.dkr.ecr.eu-south-1.amazonaws.com/lyo@sha256:0123

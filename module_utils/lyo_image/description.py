@@ -176,6 +176,21 @@ def docker_inputs_hash(root: Path, dockerfile: str, release: str) -> str:
     return digest.hexdigest()
 
 
+def build_arguments(root: Path, file: str, release: str) -> dict[str, str]:
+    """Return a Dockerfile's build arguments: ``RELEASE``, and what ``file`` sets for the release.
+
+    ``LYO_SCHEMA_REVISION`` in the release's environment is the argument ``SCHEMA_REVISION``.
+
+    :raises BadDescriptionError: there is such a file, and it does not know the release.
+    """
+    if not (root / file).is_file():
+        return {"RELEASE": release}
+    data = tomllib.loads((root / file).read_text(encoding="utf-8"))
+    env = load(root, file, release).env
+    own: dict[str, str] = data["releases"][release].get("env", {})
+    return {"RELEASE": release, **{name.removeprefix("LYO_"): env[name] for name in own}}
+
+
 def tag(release: str, inputs: str) -> str:
     """Return the tag of an image: the release and the first 16 digits of its inputs' hash."""
     return f"{release}-{inputs[:16]}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,12 @@ def build_and_push(
     root: Path,
     dockerfile: str,
     address: str,
-    release: str,
+    arguments: Mapping[str, str],
     say: Callable[[str], None],
 ) -> None:
     """Build the Dockerfile for a release and push it as ``address`` (with its tag).
 
+    :param arguments: the Dockerfile's build arguments.
     :raises BuildError: docker fails.
     """
     docker(
@@ -66,8 +68,7 @@ def build_and_push(
             "build",
             "--file",
             str(root / dockerfile),
-            "--build-arg",
-            f"LYO_RELEASE={release}",
+            *chain.from_iterable(("--build-arg", f"{k}={v}") for k, v in sorted(arguments.items())),
             "--tag",
             address,
             str(root),

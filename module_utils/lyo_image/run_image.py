@@ -78,7 +78,7 @@ def _make(module: Any, aws: Aws, progress: Progress) -> None:
         answer["changed"] = True
         answer["diff"] = {"before": "", "after": f"{url}:{tag}\n"}
         if module.check_mode:
-            module.exit_json(image="", digest="", **answer)
+            module.exit_json(image=f"{url}:{tag}", digest="", **answer)
         if loaded is not None:
             digest = _process(module, aws, progress, loaded, reference, answer)
         else:
@@ -116,7 +116,7 @@ def _docker(module: Any, aws: Aws, progress: Progress, reference: Reference) -> 
         Path(app["path"]),
         app["dockerfile"],
         f"{module.params['repository_url']}:{reference.tag}",
-        module.params["release"],
+        description.build_arguments(Path(app["path"]), app["image_toml"], module.params["release"]),
         lambda text: progress("docker", text),
     )
     return str(registry.resolve(aws, reference)["imageDigest"])

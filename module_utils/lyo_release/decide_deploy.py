@@ -141,5 +141,5 @@ def desired_count(live_desired: int, autoscaling_min: int) -> int | None:
 
 
 def pause_after(previous: float, changed: bool) -> float:
-    """Return the seconds to the next poll: 0.2 after a change, slowly up to 2 without one."""
-    return 0.2 if changed else min(2.0, previous * 1.25)
+    """Return the seconds to the next poll: 0.2 after a change, slowly up to 1 without one."""
+    return 0.2 if changed else min(1.0, previous * 1.25)

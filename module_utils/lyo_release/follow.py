@@ -138,6 +138,8 @@ class Follower:
         parts = [stages.words(seen.stage) if seen.stage else "starting"]
         if seen.status in stages.TURNING_BACK:
             parts = ["turning back"]
+        if seen.status in stages.ENDED:
+            parts = [seen.status.replace("_", " ").lower()]
         if "requestedTaskCount" in target:
             running = target.get("runningTaskCount", 0)
             parts.append(f"{running} of {target['requestedTaskCount']} tasks run")
@@ -148,7 +150,8 @@ class Follower:
         if seen.waiting_hooks and not self._turning_back:
             parts.append("waiting for the checks")
         stage = seen.stage if seen.status in stages.FORWARD else seen.status
-        self._progress(stage or seen.status, ", ".join(parts), stages.percent(seen.position))
+        percent = 100 if seen.status in stages.ENDED else stages.percent(seen.position)
+        self._progress(stage or seen.status, ", ".join(parts), percent)
 
     def _answer(self, arn: str, hook: str) -> None:
         self._answered.add(hook)

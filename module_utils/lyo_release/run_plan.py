@@ -97,6 +97,8 @@ class Planner:
         params = self.params
         infra = params["infra"]
         self.files = infra_marker.fingerprint(infra["paths"])
+        if params.get("release") and not params.get("image"):
+            self.tag, _ = wanted_tag(params["app"], params["release"])  # a typo costs no call
         name = params.get("outputs_parameter") or f"/lyo/{params['env']}/outputs"
         self.outputs, self.infra = parallel(
             lambda: read_outputs(self.aws, name),
@@ -106,8 +108,6 @@ class Planner:
         if self.outputs and missing:
             self.infra = self.infra or f"the outputs lack {', '.join(missing)}"
             self.outputs = {}
-        if params.get("release") and not params.get("image"):
-            self.tag, _ = wanted_tag(params["app"], params["release"])  # a typo costs no call
         if self.outputs:
             self.state, found = parallel(self._read_service, self._find_early)
             self._want(found)

@@ -173,11 +173,14 @@ class OneOff:
         end = self._clock() + float(self.params["timeout"])
         pause = 0.2
         task: dict[str, Any] = {"taskArn": arn, "lastStatus": "PROVISIONING"}
+        shown = ""
         while True:
             answer = self.aws.call("ecs", "describe_tasks", cluster=self.cluster, tasks=[arn])
             task = (answer.get("tasks") or [task])[0]
             status = str(task.get("lastStatus"))
-            self.progress(status, f"{self.name}: {status.lower()}")
+            if status != shown:
+                self.progress(status, f"{self.name}: {status.lower()}")
+                shown = status
             fresh = log.read() if status not in ("PROVISIONING", "PENDING") else []
             for line in fresh:
                 self.progress(status, line)

@@ -5,10 +5,12 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_para
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 RELEASE_LABEL = "lyo.release"
+_REFERENCE = re.compile(r"\$\{([a-z0-9_.]+)\}")
 
 # What a caller of RegisterTaskDefinition says; everything else in an answer is AWS's own.
 _REQUEST_FIELDS = (
@@ -45,7 +47,8 @@ def render(
     """Return the RegisterTaskDefinition request for a release.
 
     :param outputs: Terraform's outputs.
-    :param task: the module option of that name.
+    :param task: the module option of that name. ``${database.host}`` in the values of environment
+        and secrets stands for that output, so that a plan can be made before anybody has read them.
     :param image: image with digest.
     :param release: name of the release; kept as a Docker label, so that it is found again.
     :param one_off: name of a one-off task (``migrate``): a family of its own, no port.
@@ -57,11 +60,11 @@ def render(
         "image": image,
         "essential": True,
         "environment": [
-            {"name": key, "value": _text(value)}
+            {"name": key, "value": filled(_text(value), outputs)}
             for key, value in sorted((task.get("environment") or {}).items())
         ],
         "secrets": [
-            {"name": key, "valueFrom": str(value)}
+            {"name": key, "valueFrom": filled(str(value), outputs)}
             for key, value in sorted((task.get("secrets") or {}).items())
         ],
         "dockerLabels": {RELEASE_LABEL: release},
@@ -100,6 +103,23 @@ def render(
         },
         "containerDefinitions": [container],
     }
+
+
+def filled(text: str, outputs: Mapping[str, Any]) -> str:
+    """Return ``text`` with each ``${name.name}`` replaced by that member of the outputs.
+
+    :raises ValueError: the outputs have no such member.
+    """
+
+    def member(match: re.Match[str]) -> str:
+        value: Any = outputs
+        for name in match.group(1).split("."):
+            if not isinstance(value, Mapping) or value.get(name) is None:
+                raise ValueError(f"{match.group(0)} is not among Terraform's outputs")
+            value = value[name]
+        return _text(value)
+
+    return _REFERENCE.sub(member, text)
 
 
 def _text(value: Any) -> str:
@@ -177,5 +197,14 @@ def family_of(arn: str) -> str:
 
 
 def summary(definition: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what a diff shows of a definition: its content without AWS's additions."""
-    return normalise(definition) if definition else {}
+    """Return what a diff shows of a definition: its content, named lists as mappings."""
+    if not definition:
+        return {}
+    content = normalise(definition)
+    shown = {key: value for key, value in content.items() if key != "containerDefinitions"}
+    for container in content.get("containerDefinitions", []):
+        entry = {key: value for key, value in container.items() if key != "name"}
+        entry["environment"] = {e["name"]: e.get("value") for e in entry.get("environment", [])}
+        entry["secrets"] = {e["name"]: e.get("valueFrom") for e in entry.get("secrets", [])}
+        shown[f"container {container.get('name')}"] = _prune(entry)
+    return shown
