@@ -29,9 +29,10 @@ description:
     C({"task", "stage", "text", "percent"}).
   - On a terminal one live line names the running task, the time that has passed and the last event.
     Elsewhere each change is a line of its own, flushed at once.
-  - Collects what tasks return under C(lyo_summary) (or set as the fact of that name), whether they
-    succeeded or failed, and shows it once at the end, with the time each step took. Results that
-    Ansible censors are left out.
+  - Collects what tasks return under C(lyo_summary) (or set as the fact of that name), and the
+    C(verdict) and C(reasons) that modules end with, whether they succeeded or failed, and shows it
+    once at the end, with the time each step took. Results that Ansible censors are left out.
+  - A run that ended with a failed task, and without a verdict that says so, is shown as C(FAILED).
   - Never changes the exit code.
 notes:
   - A summary has the keys C(verdict), C(release), C(previous), C(reasons) (a list), C(urls) (a
@@ -41,6 +42,8 @@ notes:
 MAX_EVENT_BYTES = 4096
 # A run that changes nothing has nothing to say about durations.
 SHORTEST_STEP_SECONDS = 1.0
+BAD_VERDICTS = ("FAILED", "ROLLED_BACK", "STILL_RUNNING")
+COLORS = {"UNCHANGED": "green", "DEPLOYED": "green", "ROLLED_BACK": "yellow", "FAILED": "red"}
 REDRAW_SECONDS = 0.25
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -125,15 +128,29 @@ def render_summary(summary: Mapping[str, Any], durations: Mapping[str, float]) -
 
 
 def found_summary(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a task's result says under `lyo_summary`; nothing when Ansible censors the result."""
-    if result.get("_ansible_no_log") or "censored" in result:
+    """What a task's result says for the summary; nothing when Ansible censors the result."""
+    if censored(result):
         return {}
     facts = result.get("ansible_facts")
     for place in (result, facts if isinstance(facts, Mapping) else {}):
         summary = place.get("lyo_summary")
         if isinstance(summary, Mapping):
             return summary
+    if isinstance(result.get("verdict"), str):
+        return {"verdict": result["verdict"], "reasons": list(result.get("reasons") or [])}
     return {}
+
+
+def censored(result: Mapping[str, Any]) -> bool:
+    """Whether Ansible hides this result."""
+    return bool(result.get("_ansible_no_log")) or "censored" in result
+
+
+def failed_summary(summary: Mapping[str, Any], problem: str) -> dict[str, Any]:
+    """The summary of a run in which a task failed: no verdict of success survives that."""
+    if summary.get("verdict") in BAD_VERDICTS:
+        return dict(summary)
+    return {**summary, "verdict": "FAILED", "reasons": [problem]}
 
 
 class LiveLine:
@@ -206,6 +223,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._summary: dict[str, Any] = {}
+        self._problem = ""
         self._durations: dict[str, float] = {}
         self._step = ""
         self._task_started = time.monotonic()
@@ -258,21 +276,25 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Collect what a failed task says: its verdict is the run's."""
-        if not ignore_errors:
-            self._collect(result)
+        if ignore_errors:
+            return
+        self._collect(result)
+        task, message = result.task.get_name(), result.result.get("msg", "it failed")
+        hidden = censored(result.result)
+        self._problem = f"{task}: {'(hidden)' if hidden else message}"
 
-    def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ARG002
+    def v2_playbook_on_stats(self, stats: Any) -> None:
         """Show the summary."""
         self._end_task()
         self._close()
-        lines = render_summary(self._summary, self._durations)
-        if lines and self._summary:
-            color = {"UNCHANGED": "green", "DEPLOYED": "green", "ROLLED_BACK": "yellow"}.get(
-                str(self._summary.get("verdict", "")), "red" if "verdict" in self._summary else None
-            )
-            self._display.display(lines[0], color=color)
-            for line in lines[1:]:
-                self._display.display(line)
+        if not self._summary:
+            return
+        if stats.failures or stats.dark:
+            self._summary = failed_summary(self._summary, self._problem)
+        first, *others = render_summary(self._summary, self._durations) or [""]
+        self._display.display(first, color=COLORS.get(str(self._summary.get("verdict"))))
+        for line in others:
+            self._display.display(line)
 
     def _collect(self, result: Any) -> None:
         self._settle()

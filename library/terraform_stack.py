@@ -11,6 +11,7 @@ description:
   - >-
     V(plan) makes one Terraform plan of the whole configuration and says which phases it changes.
     V(apply) carries out one phase of it, so that each phase can be validated before the next.
+    V(mark) notes, once all that is done, that the next plan would be empty.
   - >-
     A saved plan cannot be applied in part. Where several phases change, each is planned again from
     the state alone, limited to its modules, and refused if it would do anything that the plan of
@@ -62,9 +63,14 @@ options:
         description: File of CA certificates to trust, for AWS and for HTTPS checks.
         type: path
   action:
-    description: V(plan) once a run, then V(apply) for each phase of RV(phases).
+    description: >-
+      V(plan) once a run, then V(apply) for each phase of RV(phases), at the end V(mark).
     type: str
-    choices: [plan, apply]
+    choices: [plan, apply, mark]
+    required: true
+  env:
+    description: Name of the environment, for messages.
+    type: str
     required: true
   project_path:
     description: Folder of the root module.
@@ -85,7 +91,7 @@ options:
     elements: path
     default: []
   variables:
-    description: Values of variables, besides O(var_files).
+    description: Values of variables; they win over O(var_files).
     type: dict
     default: {}
   phases:
@@ -116,7 +122,7 @@ options:
     elements: str
     default: []
   marker:
-    description: Where to note that nothing was to do, so that the next run need not plan.
+    description: Where V(mark) notes that nothing is left to do, so that the next run need not plan.
     type: dict
     suboptions:
       bucket:
@@ -156,6 +162,7 @@ EXAMPLES = r"""
 - name: Plan
   terraform_stack:
     aws: "{{ lyo_aws }}"
+    env: production
     action: plan
     project_path: terraform
     data_dir: .cache/terraform/production
@@ -169,6 +176,7 @@ EXAMPLES = r"""
 - name: Foundation
   terraform_stack:
     aws: "{{ lyo_aws }}"
+    env: production
     action: apply
     plan_dir: "{{ stack.plan_dir }}"
     phase: foundation
@@ -232,7 +240,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **aws_argument_spec(),
-            "action": {"type": "str", "choices": ["plan", "apply"], "required": True},
+            "action": {"type": "str", "choices": ["plan", "apply", "mark"], "required": True},
+            "env": {"type": "str", "required": True},
             "project_path": {"type": "path", "required": True},
             "data_dir": {"type": "path", "required": True},
             "backend": {"type": "dict", "required": True},
@@ -265,7 +274,10 @@ def main() -> None:
             "parallelism": {"type": "int", "default": 10},
             "lock_timeout_seconds": {"type": "int", "default": 30},
         },
-        required_if=[("action", "apply", ["plan_dir", "phase"])],
+        required_if=[
+            ("action", "apply", ["plan_dir", "phase"]),
+            ("action", "mark", ["marker"]),
+        ],
         supports_check_mode=True,
     )
     # Imported after the arguments are known to be right: a mistyped one is told at once.

@@ -57,7 +57,6 @@ class TerraformFailure(Exception):  # noqa: N818 - what is reported, not a defec
 def child_environment(
     aws: Mapping[str, Any],
     data_dir: Path,
-    variables: Mapping[str, Any],
     cli_config: str | None,
     environ: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
@@ -88,8 +87,6 @@ def child_environment(
             env[variable] = str(aws[option])
     if cli_config:
         env["TF_CLI_CONFIG_FILE"] = cli_config
-    for name, value in variables.items():
-        env[f"TF_VAR_{name}"] = value if isinstance(value, str) else json.dumps(value)
     return env
 
 
@@ -102,6 +99,7 @@ class Terraform:
     :param backend: settings of the backend, given at initialisation.
     :param env: the child's whole environment.
     :param progress: called with stage, text and percentage.
+    :param make_bucket: what to tell somebody whose state bucket does not exist.
     """
 
     def __init__(
@@ -112,6 +110,7 @@ class Terraform:
         backend: Mapping[str, str],
         env: Mapping[str, str],
         progress: Progress,
+        make_bucket: str = "",
     ) -> None:
         found = shutil.which(binary)
         if not found:
@@ -120,6 +119,7 @@ class Terraform:
             raise TerraformFailure(f"{project} is not a folder with a Terraform configuration")
         self.binary, self.project, self.data_dir = found, project, data_dir
         self.backend, self.env, self.progress = dict(backend), dict(env), progress
+        self.make_bucket = make_bucket
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     # Initialisation.
@@ -157,10 +157,8 @@ class Terraform:
 
     def _init_message(self, output: str) -> str:
         if "NoSuchBucket" in output or ("S3 bucket" in output and "does not exist" in output):
-            return (
-                f"the state bucket {self.backend.get('bucket')} does not exist. "
-                "Type: ansible-playbook bootstrap.yml -e env=<this environment>"
-            )
+            bucket = self.backend.get("bucket")
+            return f"the state bucket {bucket} does not exist. {self.make_bucket}"
         return f"terraform init failed: {_errors_of(output)}"
 
     def forget_init(self) -> None:

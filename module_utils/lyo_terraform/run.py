@@ -50,8 +50,9 @@ class Stack:
             Path(params["project_path"]).resolve(),
             data_dir,
             {name: str(value) for name, value in params["backend"].items()},
-            child_environment(params["aws"], data_dir, params["variables"], params["cli_config"]),
+            child_environment(params["aws"], data_dir, params["cli_config"]),
             self.progress,
+            f"Type: ansible-playbook bootstrap.yml -e env={params['env']}",
         )
 
     def plan(self) -> dict[str, Any]:
@@ -72,8 +73,6 @@ class Stack:
         finally:
             if not keep:
                 shutil.rmtree(folder, ignore_errors=True)
-        if plan.empty:
-            self._mark()
         return {
             "changed": self.check_mode and not plan.empty,
             "plan_dir": str(folder) if keep else "",
@@ -108,8 +107,6 @@ class Stack:
         finally:
             if finished:
                 shutil.rmtree(folder, ignore_errors=True)
-        if finished:
-            self._mark()
         return {
             "changed": True,
             "applied": list(stage.phases),
@@ -133,7 +130,10 @@ class Stack:
 
     def _make_plan(self, saved: Path, stage: str, options: Sequence[str]) -> Plan:
         command = ["plan", "-json", "-input=false", "-detailed-exitcode", f"-out={saved}"]
-        command += [f"-var-file={Path(file).resolve()}" for file in self.params["var_files"]]
+        values = saved.with_suffix(".tfvars.json")
+        values.write_text(json.dumps(self.params["variables"]))
+        files = [*(Path(file).resolve() for file in self.params["var_files"]), values]
+        command += [f"-var-file={file}" for file in files]
         command += [*self._locking(), *options]
         self.progress(stage, "reading state and AWS", None)
         code = self.terraform.follow(stage, command)
@@ -159,14 +159,18 @@ class Stack:
             {"phase": phase_of(change, self.phases), **change.as_dict()} for change in plan.changes
         ]
 
-    def _mark(self) -> None:
-        """Leave the mark that nothing was to do, with what that depended on."""
+    def mark(self) -> dict[str, Any]:
+        """Leave the mark that nothing is left to do, with what that depended on."""
         marker = self.params["marker"]
-        if self.check_mode or not marker:
-            return
-        write_marker(
-            self.aws, marker["bucket"], marker["key"], marker["state_key"], marker["fingerprint"]
-        )
+        if not self.check_mode:
+            write_marker(
+                self.aws,
+                marker["bucket"],
+                marker["key"],
+                marker["state_key"],
+                marker["fingerprint"],
+            )
+        return {"changed": False}
 
 
 class Kept:
@@ -232,7 +236,9 @@ def run(module: Any) -> None:
     """Do what the module's parameters say and leave the module."""
     try:
         stack = Stack(module.params, check_mode=module.check_mode)
-        result = stack.plan() if module.params["action"] == "plan" else stack.apply()
+        result = {"plan": stack.plan, "apply": stack.apply, "mark": stack.mark}[
+            module.params["action"]
+        ]()
     except TerraformFailure as failure:
         module.fail_json(msg=str(failure), errors=failure.errors)
     except (PlanRefused, AwsFailure) as failure:
