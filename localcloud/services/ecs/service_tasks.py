@@ -237,7 +237,7 @@ class ServiceTasks:
         service.steady = False
         if record.dismissed:
             return
-        if record.running_since is None:
+        if record.running_since is None and record.task.started_at is None:
             self._note_launch_failure(service, revision)
         else:
             self._count_failure(service, revision)

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Operations.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,9 +27,12 @@ class EcsServicesApi(EcsBase):
 
     services: ServiceEngine
 
-    def start_services(self) -> None:
-        """Begin to keep services, once ``cloud``, ``store`` and ``engine`` are set."""
-        self.services = ServiceEngine(self.cloud, self.store, self.engine)
+    def start_services(self, cloud_time: Callable[[], float] | None = None) -> None:
+        """Begin to keep services, once ``cloud``, ``store`` and ``engine`` are set.
+
+        ``cloud_time`` gives cloud seconds; default: the monotonic clock at the cloud's speed.
+        """
+        self.services = ServiceEngine(self.cloud, self.store, self.engine, cloud_time)
         self.store.count_services = self._count_services
         self.store.uses_task_definition = self._uses_task_definition
         self.store.taggable["service"] = self._tags_of

@@ -90,7 +90,7 @@ def test_an_unproven_revision_gives_up_its_unhealthy_tasks_at_once():
 
 def test_pauses_between_failing_launches_grow_up_to_27_minutes():
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html
-    pauses = [pause_after(failures) for failures in range(0, 40)]
+    pauses = [pause_after(failures) for failures in range(40)]
     assert pauses[:3] == [0, 0, 0]
     assert pauses[3] > 0
     assert pauses == sorted(pauses)
