@@ -420,11 +420,10 @@ def _summary(detail: dict[str, Any]) -> dict[str, Any]:
 
 
 def _blob(value: object) -> bytes:
-    """A blob member, whether or not it was decoded already."""
+    """A blob member; empty when it is absent."""
     if value is None:
         return b""
-    data = value if isinstance(value, bytes) else str(value).encode()
-    return data if b"-----BEGIN" in data else base64.b64decode(data)
+    return value if isinstance(value, bytes) else base64.b64decode(str(value))
 
 
 def register(cloud: Cloud) -> None:

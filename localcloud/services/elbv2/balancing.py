@@ -22,6 +22,7 @@ from localcloud.dataplane.envoy.plane import AdminError, Plane, RejectedError
 from localcloud.dataplane.envoy.traffic import Certificates, Counters, Traffic
 from localcloud.ports import TargetHealth
 from localcloud.services.elbv2 import translate
+from localcloud.services.elbv2.moto_patches import normal
 from localcloud.services.elbv2.targets import Key, Registration, Targets
 
 log = logging.getLogger("localcloud.elbv2")
@@ -155,10 +156,6 @@ class Balancing:
         balancers = {balancer.arn for balancer in self.balancers()}
         for arn in self._addresses.keys() - balancers:
             del self._addresses[arn]
-        for listener in self.listeners():
-            for rule in listener.rules.values():
-                rule.actions = [_normal(action) for action in rule.actions]
-            listener.default_actions = listener.rules[0].actions
         known = set()
         for backend in self.backends():
             for group in backend.target_groups.values():
@@ -269,7 +266,11 @@ class Balancing:
                 {"TargetGroupArn": arn, "Weight": weight} for arn, weight in merged.items()
             ],
         }
-        rule.actions = [FakeAction(data)]
+        rule.actions = [normal(FakeAction(data))]
+        if rule.is_default:
+            for listener in self.listeners():
+                if listener.arn == rule.listener_arn:
+                    listener.default_actions = rule.actions
         self.refresh()
 
     def weights(self, rule_arn: str) -> dict[str, int]:
@@ -354,27 +355,3 @@ class Balancing:
         host = hosts[name].get((entry.ip, entry.port))
         active = self.plane.active_requests(name) if host is None else host.active_requests
         return active == 0
-
-
-def _normal(action: Any) -> Any:
-    """A forward action in both notations, as AWS shows one; others as they are.
-
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Action.html
-    """
-    if action.type != "forward":
-        return action
-    weights = translate.forward_weights(action.data)
-    if "ForwardConfig" in action.data and ("TargetGroupArn" in action.data) == (len(weights) == 1):
-        return action
-    data = {key: value for key, value in action.data.items() if key != "TargetGroupArn"}
-    if len(weights) == 1:
-        data["TargetGroupArn"] = next(iter(weights))
-    data.setdefault(
-        "ForwardConfig",
-        {
-            "TargetGroups": [
-                {"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()
-            ]
-        },
-    )
-    return FakeAction(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from threading import Event
 from typing import Any
 
 from localcloud.api import AwsError, Call
@@ -12,13 +13,17 @@ from localcloud.dataplane.envoy import health
 from localcloud.services.elbv2 import attributes
 from localcloud.services.elbv2.balancing import Balancing
 from localcloud.services.elbv2.logs import AccessLogs
+from localcloud.services.elbv2.moto_patches import teach
 
 # How long a new load balancer is `provisioning`, in cloud seconds.
 PROVISIONING_SECONDS = 20.0
 
 _CHANGES = (
+    "CreateLoadBalancer",
+    "CreateTargetGroup",
     "DeleteLoadBalancer",
     "ModifyLoadBalancerAttributes",
+    "ModifyListener",
     "DeleteListener",
     "ModifyListenerAttributes",
     "AddListenerCertificates",
@@ -38,7 +43,6 @@ class Operations:
         self._cloud = cloud
         self._balancing = balancing
         self._logs = AccessLogs(cloud, balancing)
-        self._more_certificates: dict[str, list[str]] = {}
 
     def attach(self) -> None:
         """Hook into the operations."""
@@ -46,11 +50,8 @@ class Operations:
         api.replace("elbv2", "RegisterTargets", self.register_targets)
         api.replace("elbv2", "DeregisterTargets", self.deregister_targets)
         api.replace("elbv2", "DescribeTargetHealth", self.describe_target_health)
-        api.after("elbv2", "CreateLoadBalancer", self.created_load_balancer)
-        api.after("elbv2", "CreateTargetGroup", self.created_target_group)
+        teach(self.new_load_balancer)
         api.after("elbv2", "CreateListener", self.created_listener)
-        api.before("elbv2", "ModifyListener", self.modifying_listener)
-        api.after("elbv2", "ModifyListener", self.modified_listener)
         for operation in ("CreateRule", "SetRulePriorities"):
             api.after("elbv2", operation, self.changed_rules)
         for operation in _CHANGES:
@@ -143,60 +144,28 @@ class Operations:
                 rules[arn] = rules.pop(arn)
         self._balancing.refresh()
 
-    def created_load_balancer(self, call: Call) -> None:
+    def new_load_balancer(self, balancer: Any) -> None:
         """Give it its address and AWS's attributes; it is active a little later."""
-        for balancer in self._cloud.backend("elbv2", call.region).load_balancers.values():
-            if balancer.name == call.params["Name"]:
-                balancer.dns_name = self._balancing.address(balancer.arn)
-                balancer.attrs = attributes.defaults(attributes.LOAD_BALANCER)
-                # moto calls a load balancer active the first time it is described.
-                balancer.activate = lambda: None
-                self._cloud.background(
-                    f"elbv2-{balancer.name}",
-                    lambda stop, balancer=balancer: self._activate(balancer, stop),  # type: ignore[misc]
-                )
-        self._balancing.refresh()
+        balancer.dns_name = self._balancing.address(balancer.arn)
+        balancer.attrs = attributes.defaults(attributes.LOAD_BALANCER)
+        # moto calls a load balancer active the first time it is described.
+        balancer.activate = lambda: None
+        self._cloud.background(
+            f"elbv2-{balancer.name}", lambda stop: self._activate(balancer, stop)
+        )
 
-    def _activate(self, balancer: Any, stop: Any) -> None:
+    def _activate(self, balancer: Any, stop: Event) -> None:
         if not self._cloud.clock.sleep(PROVISIONING_SECONDS, stop):
             with self._cloud.lock:
                 balancer.state = "active"
-
-    def created_target_group(self, call: Call) -> None:
-        """Give it AWS's attributes."""
-        for group in self._cloud.backend("elbv2", call.region).target_groups.values():
-            if group.name == call.params["Name"]:
-                group.attributes = attributes.defaults(attributes.TARGET_GROUP)
-        self._balancing.refresh()
 
     def created_listener(self, call: Call) -> None:
         """Serve it; when its port cannot be had, nothing of it is left."""
         backend = self._cloud.backend("elbv2", call.region)
         listeners = backend.load_balancers[call.params["LoadBalancerArn"]].listeners
-        created = list(listeners.values())[-1]
-        created.attributes = attributes.defaults(attributes.LISTENER)
-        if created.protocol == "HTTP":
-            created.ssl_policy = None
         try:
             self._balancing.refresh()
         except AwsError:
-            del listeners[created.arn]
+            del listeners[next(reversed(listeners))]
             self._balancing.refresh()
             raise
-
-    def modifying_listener(self, call: Call) -> None:
-        """Keep the certificates beside the default one, which moto drops."""
-        for listener in self._balancing.listeners():
-            if listener.arn == call.params["ListenerArn"]:
-                self._more_certificates[listener.arn] = listener.certificates[1:]
-
-    def modified_listener(self, call: Call) -> None:
-        """Put them back behind the default one, and serve the change."""
-        arn = call.params["ListenerArn"]
-        more = self._more_certificates.pop(arn, [])
-        for listener in self._balancing.listeners():
-            if listener.arn == arn:
-                listener.certificates = list(dict.fromkeys([*listener.certificates[:1], *more]))
-                if listener.protocol == "HTTPS" and not listener.ssl_policy:
-                    listener.ssl_policy = "ELBSecurityPolicy-2016-08"
-        self._balancing.refresh()
