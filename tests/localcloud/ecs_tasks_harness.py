@@ -50,7 +50,9 @@ elif what == "serve":
 elif what == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    say(f"child {child.pid}")
+    own = [sys.executable, "-c", "import time; time.sleep(601)"]
+    away = subprocess.Popen(own, start_new_session=True)
+    say(f"children {child.pid} {away.pid}")
     while True:
         time.sleep(60)
 elif what == "talk":

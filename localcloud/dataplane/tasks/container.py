@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from localcloud.children import Children
 from localcloud.clock import Clock
 from localcloud.dataplane.tasks.health import HealthCheck, HealthTracker
 from localcloud.dataplane.tasks.image import Command
+from localcloud.dataplane.tasks.leftovers import kill_leftovers
 from localcloud.dataplane.tasks.logpump import Channel, Deliver, LogPump
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Limits:
 class Container:
     """A started container: its main process, whatever that starts, its output, its checks.
 
+    mark: what `leftovers.MARK` is in the command's environment, for this container alone.
     Raises OSError from the constructor when the program cannot be executed.
     """
 
@@ -76,12 +79,14 @@ class Container:
         limits: Limits,
         pump: LogPump,
         deliver: Deliver | None,
+        mark: Path,
         on_exit: Callable[[int], None],
     ) -> None:
         self._name = name
         self._command = command
         self._children = children
         self._clock = clock
+        self._mark = mark
         self._on_exit = on_exit
         self._guard = threading.Lock()
         self._gone = False
@@ -138,6 +143,7 @@ class Container:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._probe.pid, signal.SIGKILL)
         self._ended.set()
+        kill_leftovers(self._mark)
         for channel in self._channels:
             self._pump.finish(channel, _LOG_PATIENCE)
         self._children.forget(self._process)

@@ -13,6 +13,7 @@ from typing import Any
 from localcloud.cloud import Cloud
 from localcloud.dataplane.tasks.addresses import AddressPool
 from localcloud.dataplane.tasks.image import write_python_shim
+from localcloud.dataplane.tasks.leftovers import kill_leftovers
 from localcloud.dataplane.tasks.logpump import LogPump
 from localcloud.dataplane.tasks.run import TaskRun
 from localcloud.dataplane.tasks.surroundings import Hooks, Surroundings
@@ -49,6 +50,8 @@ class ProcessTaskEngine:
         self._runs_guard = threading.Lock()
         self._folder = cloud.settings.state_dir / "tasks"
         self._subnet_turn = 0
+        # What a killed local cloud of the same state folder may have left.
+        kill_leftovers(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
         write_python_shim(self.shims)
         cloud.on_stop(self.stop_all)

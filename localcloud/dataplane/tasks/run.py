@@ -19,6 +19,7 @@ from localcloud.dataplane.tasks import image as images
 from localcloud.dataplane.tasks.container import Container, Limits, exit_code, work_limit
 from localcloud.dataplane.tasks.dependencies import Progress, Readiness, readiness, stoppable
 from localcloud.dataplane.tasks.health import HEALTHY, HealthCheck, task_health
+from localcloud.dataplane.tasks.leftovers import MARK
 from localcloud.dataplane.tasks.logpump import Deliver
 from localcloud.dataplane.tasks.surroundings import Hooks, ResourceError
 from localcloud.ports import PulledImage
@@ -215,6 +216,7 @@ class TaskRun:
                 ),
                 pump=self._engine.pump,
                 deliver=prepared.deliver,
+                mark=self._engine.folder(self._task) / name,
                 on_exit=lambda code: self._exited(name, code),
             )
         except (images.NotRunnableError, OSError) as error:
@@ -260,6 +262,7 @@ class TaskRun:
             _pairs(override.get("environment")),
             prepared.secrets,
             self._given_variables(image),
+            {MARK: str(folder / definition["name"])},
             base_path=[str(self._engine.shims)],
         )
         cwd = images.working_directory(image.config, image.root, definition.get("workingDirectory"))

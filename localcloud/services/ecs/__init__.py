@@ -7,9 +7,7 @@ refused by the core.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -18,20 +16,8 @@ if TYPE_CHECKING:
 def register(cloud: Cloud) -> None:
     """Answer the ECS API and offer it to the other parts as ``cloud.parts["ecs"]``."""
     # The data plane imports the store of this package, so nothing of it is imported above.
-    from localcloud.dataplane.tasks.engine import ProcessTaskEngine
-    from localcloud.services.ecs.store import EcsStore
-    from localcloud.services.ecs.tasks import CloudSurroundings, EcsTasksApi
+    from localcloud.services.ecs.whole import Ecs
 
-    bases: tuple[type, ...] = (EcsTasksApi,)
-    if importlib.util.find_spec("localcloud.services.ecs.services_api"):
-        services = importlib.import_module("localcloud.services.ecs.services_api")
-        bases = (EcsTasksApi, services.EcsServicesApi)
-    ecs: Any = type("Ecs", bases, {})()
-    ecs.cloud = cloud
-    ecs.store = EcsStore(cloud.settings.region, cloud.settings.account_id)
-    ecs.engine = ProcessTaskEngine(cloud, ecs.store, CloudSurroundings(cloud))
-    ecs.run_task_tokens = {}
-    if hasattr(ecs, "start_services"):
-        ecs.start_services()
+    ecs = Ecs(cloud)
     cloud.parts["ecs"] = ecs
     cloud.api.replace_service("ecs", ecs)

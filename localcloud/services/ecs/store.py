@@ -347,7 +347,7 @@ class TaskEngine(Protocol):
         is called in ACTIVATING, once the containers run: targets are registered there.
         ``on_deactivate`` is called in DEACTIVATING, before any container gets SIGTERM: targets are
         deregistered there, and the task waits until it returns, so it may wait for the drain; its
-        Event is set when the local cloud shuts down or when no container runs any more (there is
+        Event is set when an essential container has exited or the local cloud goes down (there is
         then nothing left to drain). Both are called at most once, ``on_deactivate`` only
         after ``on_activate``. Order and meaning follow
         https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html.
