@@ -85,6 +85,15 @@ def serve(settings: Settings) -> None:
         # shutdown() waits for serve_forever(), which runs in this very thread.
         threading.Thread(target=server.shutdown).start()
 
+    def stop_when_folder_is_gone(going_down: threading.Event) -> None:
+        """A folder removed by hand leaves nobody who could say `down`."""
+        while not going_down.wait(1.0):
+            if not (state / "LOCALCLOUD").exists():
+                log.warning("%s is gone: stopping", state)
+                stop()
+                return
+
+    cloud.background("folder", stop_when_folder_is_gone)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _write_cloud_file(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -69,6 +70,14 @@ def test_what_a_killed_cloud_leaves_is_cleared_by_the_next_up(state: Path) -> No
     again = localcloud("up", "--state", str(state))
     assert "did not stop cleanly" in again.stdout
     assert lifecycle.require_running(state)["api_pid"] != pid
+
+
+def test_a_cloud_whose_folder_was_removed_stops_by_itself(state: Path) -> None:
+    localcloud("up", "--state", str(state))
+    daemon = psutil.Process(lifecycle.require_running(state)["api_pid"])
+    shutil.rmtree(state)
+    gone, _ = psutil.wait_procs([daemon], timeout=30)
+    assert gone
 
 
 def test_a_folder_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
