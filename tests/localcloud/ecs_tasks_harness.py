@@ -41,6 +41,7 @@ elif what == "exit":
     sys.exit(int(arguments[0]))
 elif what == "serve":
     def leave(*_):
+        time.sleep(float((arguments + ["0"])[1]))
         say("asked to leave")
         sys.exit(int(arguments[0]))
     signal.signal(signal.SIGTERM, leave)

@@ -321,7 +321,11 @@ def test_a_container_stops_before_those_it_depends_on(ecs: Ecs) -> None:
     arn = ecs.run(
         ecs.register(
             container(
-                "main", "serve", "0", dependsOn=[{"containerName": "db", "condition": "START"}]
+                "main",
+                "serve",
+                "0",
+                "0.3",
+                dependsOn=[{"containerName": "db", "condition": "START"}],
             ),
             container("db", "serve", "0"),
         )
