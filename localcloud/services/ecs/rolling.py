@@ -73,7 +73,11 @@ def decide(snapshot: RollingSnapshot) -> tuple[Action, ...]:
 
 def _pace(snapshot: RollingSnapshot) -> tuple[Action, ...]:
     """Start new tasks as far as the ceiling allows, stop old ones as far as the floor allows."""
-    target, olds = snapshot.target, snapshot.olds
+    aside = [task for old in snapshot.olds if old.aside for task in old.tasks]
+    if aside:
+        return tuple(Stop(task.arn, "replaced") for task in aside)
+    target = snapshot.target
+    olds = [old for old in snapshot.olds if not old.aside]
     old_tasks = [task for old in olds for task in old.tasks]
     # At rest the ceiling is what replacements of unhealthy tasks may take.
     room = max(snapshot.ceiling, snapshot.desired if not olds else 0) - len(old_tasks)
@@ -90,20 +94,22 @@ def _pace(snapshot: RollingSnapshot) -> tuple[Action, ...]:
     actions += [
         Stop(t.arn, "unhealthy" if t.unhealthy else "replaced", t.unhealthy) for t in doomed
     ]
-    actions += _hold_floor(snapshot, len(doomed))
+    actions += _hold_floor(snapshot, olds, len(doomed))
     return tuple(actions)
 
 
-def _hold_floor(snapshot: RollingSnapshot, doomed: int) -> list[Action]:
+def _hold_floor(
+    snapshot: RollingSnapshot, olds: list[RevisionSnapshot], doomed: int
+) -> list[Action]:
     """Relaunch old tasks that were lost before the new revision can stand in for them.
 
     Never more than there were when the deployment began: what the service is to have beyond that
     is the new revision's. An unhealthy task is replaced within its own revision.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
     """
-    keeper = max(snapshot.olds, key=lambda old: (old.proven, old.healthy))
-    kept = sum(len(old.tasks) for old in snapshot.olds) - doomed
-    held = min(snapshot.floor, sum(old.requested for old in snapshot.olds))
+    keeper = max(olds, key=lambda old: (old.proven, old.healthy))
+    kept = sum(len(old.tasks) for old in olds) - doomed
+    held = min(snapshot.floor, sum(old.requested for old in olds))
     missing = held - snapshot.target.healthy - kept
     room = snapshot.ceiling - kept - len(snapshot.target.tasks)
     launch = min(missing, max(room, 0))

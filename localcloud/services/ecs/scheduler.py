@@ -36,7 +36,8 @@ class RevisionSnapshot:
     """The tasks of one service revision.
 
     ``leaving`` counts tasks that were told to stop and have not stopped; before ``retry_at`` no
-    task is launched; ``blocked`` revisions launch none; ``proven`` ones had a healthy task.
+    task is launched; ``blocked`` revisions launch none; ``proven`` ones had a healthy task. One that
+    stands ``aside`` was the target of a side-by-side deployment and gets no production traffic.
     """
 
     number: str
@@ -46,6 +47,7 @@ class RevisionSnapshot:
     blocked: bool = False
     proven: bool = False
     retry_at: float = 0.0
+    aside: bool = False
 
     @property
     def healthy(self) -> int:

@@ -128,11 +128,13 @@ class EcsServicesApi(EcsBase):
         desired = params.get("desiredCount")
         if desired is not None and desired < 0:
             raise invalid("The desired count must be 0 or more.")
-        self._check(config)
         deploys = bool(params.get("forceNewDeployment")) or any(
             config.get(member) != service.config.get(member)
             for member in service_requests.DEPLOYING_MEMBERS
         )
+        # Scaling alone is never refused for what the service has been for long.
+        if deploys or params.get("deploymentConfiguration"):
+            self._check(config)
         service.config = config
         if deploys:
             self.services.redeploy(service, desired)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from localcloud.services.ecs import blue_green, hooks, rolling
@@ -55,8 +56,13 @@ class Snapshots:
                 if revision.requested or service.records_of(number)
             ]
             return blue_green.hold(revisions, maximum, self._time())
+        aside = {
+            past.target
+            for past in service.deployments
+            if past.strategy in SIDE_BY_SIDE and past.target != service.serving
+        }
         olds = tuple(
-            _of_revision(service, revision)
+            replace(_of_revision(service, revision), aside=number in aside)
             for number, revision in service.revisions.items()
             if number != service.primary and service.records_of(number)
         )

@@ -370,3 +370,72 @@ def test_failure_without_rollback_leaves_both_sides_as_they_are(live: World):
     live.go(500)
     assert live.deployment()["status"] == "SUCCESSFUL"
     assert live.running() == ["4", "4"]
+
+
+def test_a_first_release_that_fails_leaves_a_service_that_can_be_scaled_and_released(
+    bootstrapped: World,
+):
+    bootstrapped.engine.broken[bootstrapped.arn(1)] = "pull"
+    bootstrapped.engine.broken[bootstrapped.arn(2)] = "crash"
+    bootstrapped.update(
+        taskDefinition="lyo:2",
+        desiredCount=2,
+        loadBalancers=pair(),
+        deploymentConfiguration=blue_green(),
+    )
+    bootstrapped.go(30)
+    assert bootstrapped.deployment()["status"] == "ROLLBACK_SUCCESSFUL"
+    bootstrapped.update(desiredCount=0)
+    bootstrapped.go(10)
+    assert bootstrapped.running() == []
+    bootstrapped.update(
+        taskDefinition="lyo:3",
+        desiredCount=2,
+        loadBalancers=pair(),
+        deploymentConfiguration=blue_green(),
+    )
+    bootstrapped.go(400)
+    assert bootstrapped.deployment()["status"] == "SUCCESSFUL"
+    assert bootstrapped.running() == ["3", "3"]
+
+
+def test_an_update_during_a_rollback_supersedes_it(live: World):
+    live.release(3)
+    live.go(60)
+    arn = live.deployment()["serviceDeploymentArn"]
+    live.call("StopServiceDeployment", serviceDeploymentArn=arn)
+    live.api.services.tick()
+    assert live.deployment()["status"] == "ROLLBACK_IN_PROGRESS"
+    live.release(4)
+    assert live.deployment(1)["status"] == "STOPPED"
+    assert live.target_groups.rules[PRODUCTION] == {TG_A: 0, TG_B: 100}
+    live.go(500)
+    assert live.deployment()["status"] == "SUCCESSFUL"
+    assert live.running() == ["4", "4"]
+    assert live.target_groups.rules[PRODUCTION] == {TG_A: 100, TG_B: 0}
+
+
+def test_blue_green_supersedes_a_rolling_deployment_midway(world: World):
+    world.create()
+    world.go(60)
+    world.target_groups.initial = "initial"
+    world.update(taskDefinition="lyo:2")
+    world.go(10)
+    assert world.running() == ["1", "1", "2", "2"]
+    world.target_groups.initial = "healthy"
+    world.release(3)
+    world.go(400)
+    assert world.deployment(1)["status"] == "STOPPED"
+    assert world.deployment()["status"] == "SUCCESSFUL"
+    assert world.running() == ["3", "3"]
+    assert world.target_groups.rules[PRODUCTION] == {TG_A: 0, TG_B: 100}
+
+
+def test_rolling_supersedes_blue_green_in_the_target_group_that_serves(live: World):
+    live.release(3)
+    live.go(60)
+    live.update(taskDefinition="lyo:4", deploymentConfiguration={"strategy": "ROLLING"})
+    live.go(60)
+    assert live.running() == ["4", "4"]
+    assert live.target_groups.rules[PRODUCTION] == {TG_A: 0, TG_B: 100}
+    assert len(live.target_groups.targets[TG_B]) == 2

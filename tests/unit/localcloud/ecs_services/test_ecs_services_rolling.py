@@ -81,6 +81,12 @@ def test_old_tasks_are_not_scaled_out():
     assert actions == ()
 
 
+def test_tasks_without_production_traffic_leave_first_and_count_for_nothing():
+    aside = RevisionSnapshot("0", requested=4, tasks=tasks("aside", 4), proven=True, aside=True)
+    stops = decide(rolling(new(), old(4), aside))
+    assert stops == tuple(Stop(f"aside{n}", "replaced") for n in range(4))
+
+
 def test_succeeds_once_the_old_tasks_are_gone():
     assert decide(rolling(new(4), RevisionSnapshot("1", leaving=1))) == ()
     assert decide(rolling(new(4))) == (Finish("SUCCESSFUL"),)
