@@ -32,6 +32,15 @@ class Revision:
     release: str = ""
 
     @property
+    def ran(self) -> bool:
+        """Whether a task of it has ever started.
+
+        ECS resolves an image to a digest with the first task; without one, and without a digest in
+        the name, nothing has run. So the service's placeholder is no release to go back to.
+        """
+        return any(self.digests) or any("@sha256:" in image for image in self.images)
+
+    @property
     def name(self) -> str:
         """Release and task definition, for people."""
         definition = self.task_definition.rpartition("/")[2]
@@ -72,7 +81,7 @@ def in_progress_step(status: str, target: str, source: Revision, to: str | None)
     if to and not names(to, source):
         return "refuse", (
             f"a deployment is in progress; turning it back leads to {source.name}. "
-            f"Run rollback without a target first, then once more with to={to}"
+            f"Run rollback without a target first, then once more with -e to={to}"
         )
     return "stop", "a deployment is in progress: turning it back"
 
@@ -94,7 +103,7 @@ def served(history: Sequence[Deployment], revisions: Mapping[str, Revision]) -> 
     found: dict[str, Revision] = {}
     for deployment in history:
         revision = revisions.get(deployment.revision)
-        if deployment.status == "SUCCESSFUL" and revision is not None:
+        if deployment.status == "SUCCESSFUL" and revision is not None and revision.ran:
             found.setdefault(revision.task_definition, revision)
     return list(found.values())
 
@@ -129,7 +138,9 @@ def choose(
         return Choice("refuse", f"{to} has not served here; what has: {known}", None, listed)
     undone = _already_undone(history, revisions, current)
     if undone:
-        more = f"; to go further back say to=, one of {', '.join(listed)}" if listed else ""
+        more = (
+            f"; to go elsewhere say -e to=<release>, one of {', '.join(listed)}" if listed else ""
+        )
         return Choice("none", undone + more, None, listed)
     if not candidates:
         return Choice("refuse", "no former release has served here: there is nothing to go back to")

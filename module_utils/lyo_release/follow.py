@@ -24,7 +24,7 @@ MOVED_ON = frozenset(
 )
 _MAX_REFUSALS = 5
 # AWS asks that these reads be few; the deployment itself is looked at more often.
-_WITNESS_SECONDS = 2.0
+_WITNESS_SECONDS = 1.0
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Follower:
             parts = ["turning back"]
         if seen.status in stages.ENDED:
             parts = [seen.status.replace("_", " ").lower()]
-        if "requestedTaskCount" in target:
+        if "requestedTaskCount" in target and seen.status in stages.FORWARD:
             running = target.get("runningTaskCount", 0)
             parts.append(f"{running} of {target['requestedTaskCount']} tasks run")
         if seen.production_weight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from ..lyo_aws import Aws, AwsFailure
 
 LOG_LINES = 20
+_TROUBLE = ("unable", "unhealthy", "failed", "error", "cannot", "insufficient")
+_WITH_TASK = re.compile(r"\(task [0-9a-f]{32}\) ?")
 
 
 def task_failed(task: Mapping[str, Any]) -> bool:
@@ -38,11 +41,11 @@ def task_line(task: Mapping[str, Any]) -> str:
 
 
 def target_lines(descriptions: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each target that is not healthy and not on its way out."""
+    """Return a line for each target that has failed; one that has just started does not count."""
     lines = []
     for entry in descriptions:
         health = entry.get("TargetHealth", {})
-        if health.get("State") not in ("healthy", "draining", "unused"):
+        if health.get("State") in ("unhealthy", "unavailable"):
             target = entry.get("Target", {})
             why = health.get("Description") or health.get("Reason") or "no reason given"
             lines.append(
@@ -63,15 +66,31 @@ def deployment_lines(deployment: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def event_lines(service: Mapping[str, Any], since: datetime | None, limit: int = 8) -> list[str]:
-    """Return the service events since a moment, oldest first."""
+def event_lines(service: Mapping[str, Any], since: datetime | None, limit: int = 5) -> list[str]:
+    """Return the service events since a moment that tell of trouble, oldest first, each once.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+    """
     events: list[Mapping[str, Any]] = service.get("events") or []
     texts = [
-        str(event["message"])
+        _WITH_TASK.sub("", str(event["message"]))
         for event in events
         if since is None or event.get("createdAt") is None or event["createdAt"] >= since
     ]
-    return [f"event: {text}" for text in reversed(texts[:limit])]
+    trouble = [text for text in texts if any(word in text.lower() for word in _TROUBLE)]
+    return [f"event: {text}" for text in reversed(list(dict.fromkeys(trouble))[:limit])]
+
+
+def task_lines(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return why tasks stopped: one line for all that stopped for the same reason."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for task in tasks:
+        groups.setdefault(task_line(task).partition(": ")[2], []).append(task)
+    lines = []
+    for why, alike in groups.items():
+        first = task_line(alike[0])
+        lines.append(first if len(alike) == 1 else f"{len(alike)} tasks: {why}")
+    return lines
 
 
 def log_stream(definition: Mapping[str, Any], task_arn: str) -> tuple[str, str] | None:
@@ -165,8 +184,8 @@ class Witness:
 
     def lines(self) -> list[str]:
         """Return what went wrong, with the log's tail of the last task that failed."""
-        tasks = list(self.failed.values())[-5:]
-        lines = [task_line(task) for task in tasks] + self.unhealthy[:5]
+        tasks = list(self.failed.values())
+        lines = task_lines(tasks)[-5:] + self.unhealthy[:5]
         if tasks:
             lines += [f"log: {text}" for text in self.log_tail(tasks[-1]["taskArn"])]
         return lines

@@ -25,17 +25,20 @@ def finish(
     reasons: Sequence[str],
     changed: bool,
     good: Sequence[str],
+    headline: str = "the release failed",
     **more: Any,
 ) -> None:
-    """End the module: success only with a verdict in ``good``, else failed with the reasons."""
+    """End the module: success only with a verdict in ``good``, else failed with the reasons.
+
+    :param headline: what the message of a failure begins with, unless the verdict says more.
+    """
     answer = {"verdict": verdict, "reasons": list(reasons), "changed": changed, **more}
     if verdict in good:
         module.exit_json(**answer)
     headline = {
-        v.ROLLED_BACK: "the release was turned back, the former one serves",
+        v.ROLLED_BACK: "the release was turned back",
         v.STILL_RUNNING: "the deployment is still running",
-        v.UNCHANGED: "nothing was changed",
-    }.get(verdict, "the release failed")
+    }.get(verdict, headline)
     module.fail_json(msg="\n  ".join([f"{verdict}: {headline}", *reasons]), **answer)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +65,7 @@ class Rollback:
         """ARN of the service's current deployment, empty without one; it may have ended."""
         return str(self.service.get("currentServiceDeployment") or "")
 
-    def _definitions(self) -> tuple[str, str]:
+    def definitions(self) -> tuple[str, str]:
         """Return the task definitions that the deployment brings and replaces."""
         target = source = ""
         for entry in self.service.get("deployments") or []:
@@ -77,9 +77,9 @@ class Rollback:
 
     def first_step(self) -> tuple[str, str]:
         """Return what to do about the current deployment, from the first call's answer."""
-        if not self.current_deployment:
+        if not self.current_deployment or not in_motion(self.service):
             return "none", "no deployment is in progress"
-        target, source = self._definitions()
+        target, source = self.definitions()
         former = back.Revision("", source)
         if self.to and source:
             # Only a named target costs a further read: is it what turning back leads to?
@@ -89,7 +89,7 @@ class Rollback:
 
     def history(self) -> tuple[list[back.Deployment], dict[str, back.Revision], str]:
         """Return past deployments (newest first), their revisions, and what serves now."""
-        found = follow.recent(self.aws, self.cluster, self.name)[:HISTORY]
+        found = follow.recent(self.aws, self.cluster, self.name)
         deployments = [
             back.Deployment(
                 str(d["serviceDeploymentArn"]),
@@ -99,7 +99,7 @@ class Rollback:
             for d in found
         ]
         current = [str(r["arn"]) for r in self.service.get("currentServiceRevisions") or []]
-        arns = [d.revision for d in deployments] + current
+        arns = [d.revision for d in deployments[:HISTORY]] + current
         described = live.describe_revisions(self.aws, arns)
         revisions = {arn: revision(entry) for arn, entry in described.items()}
         serving = str(self.service.get("taskDefinition", ""))
@@ -209,6 +209,15 @@ def revision(entry: Mapping[str, Any]) -> back.Revision:
     )
 
 
+def in_motion(service: Mapping[str, Any]) -> bool:
+    """Tell whether a deployment may be in progress: all but one finished primary counts as one.
+
+    ``currentServiceDeployment`` alone does not tell: it stays after the deployment has ended.
+    """
+    entries: Sequence[Mapping[str, Any]] = service.get("deployments") or []
+    return [entry.get("rolloutState") for entry in entries] != ["COMPLETED"]
+
+
 def target_groups(service: Mapping[str, Any]) -> list[str]:
     """Return the ARNs of a service's target groups, both of them where it has two."""
     groups = []
@@ -246,7 +255,9 @@ def _run(module: Any, rollback: Rollback) -> None:
         if module.check_mode:
             _finish(module, verdict.ROLLED_BACK, [why], "stop", changed=True)
         rollback.progress("rollback", why, 0)
-        _watch(module, rollback, arn, rollback.service["taskDefinition"], "stop", [why])
+        target, _ = rollback.definitions()
+        before = {"task_definition": target, "release": "", "image": ""}
+        _watch(module, rollback, arn, target, "stop", [why], previous=before)
     if step == "adopt":
         described = live.describe_deployment(rollback.aws, arn) or {}
         if str(described.get("status")) not in stages.ENDED:
@@ -308,7 +319,7 @@ def _from_history(module: Any, rollback: Rollback) -> None:
             task_definition=choice.target.task_definition,
         )
     rollback.progress("rollback", choice.reason, 0)
-    arn = rollback.deploy(choice.target)
+    arn = rollback.deploy(choice.target, {d.arn for d in history})
     definition = choice.target.task_definition
     _watch(module, rollback, arn, definition, "deploy", [choice.reason], previous=before)
 
@@ -375,6 +386,7 @@ def _finish(
         reasons=lines,
         changed=changed,
         good=(verdict.ROLLED_BACK, verdict.UNCHANGED),
+        headline="the rollback did not succeed",
         method=method,
         **{**empty, **more},
     )
