@@ -144,11 +144,9 @@ class ServiceEngine:
         if deployment is None and last.status in ("SUCCESSFUL", "ROLLBACK_SUCCESSFUL"):
             service.revisions[service.primary].requested = count
         elif last.strategy in SIDE_BY_SIDE:
-            leaving = last.source if last.stage == "CLEAN_UP" else None
-            leaving = last.target if last.turning_back else leaving
             for number in filter(None, (last.source, last.target)):
                 revision = service.revisions[number]
-                if revision.requested and number != leaving:
+                if revision.requested:
                     revision.requested = count
         self.wake()
 

@@ -195,11 +195,6 @@ class ServiceDeployment:
         """ROLLING, BLUE_GREEN, CANARY or LINEAR."""
         return str(self.configuration.get("strategy", "ROLLING"))
 
-    @property
-    def turning_back(self) -> bool:
-        """Whether it rolls back at present."""
-        return self.status == "ROLLBACK_IN_PROGRESS"
-
 
 @dataclass(frozen=True)
 class ServiceEvent:

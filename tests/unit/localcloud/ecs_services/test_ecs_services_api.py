@@ -218,3 +218,16 @@ def test_abort_is_not_reproduced(world: World):
     arn = world.deployment()["serviceDeploymentArn"]
     stop = {"serviceDeploymentArn": arn, "stopType": "ABORT"}
     assert refused(world, "StopServiceDeployment", **stop).status == 501
+
+
+def test_hooks_end_with_the_strategy_that_knows_them(world: World):
+    hooks = pause("PRE_SCALE_UP")
+    world.create(loadBalancers=pair(), deploymentConfiguration=blue_green(lifecycleHooks=hooks))
+    configuration = world.update(deploymentConfiguration={"strategy": "ROLLING"})[
+        "deploymentConfiguration"
+    ]
+    assert configuration["strategy"] == "ROLLING"
+    assert "lifecycleHooks" not in configuration
+    with_hooks = {"strategy": "ROLLING", "lifecycleHooks": hooks}
+    named = {"cluster": "lyo", "service": "web", "deploymentConfiguration": with_hooks}
+    assert refused(world, "UpdateService", **named).status == 501

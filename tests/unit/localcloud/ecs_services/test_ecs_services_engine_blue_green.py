@@ -439,3 +439,29 @@ def test_rolling_supersedes_blue_green_in_the_target_group_that_serves(live: Wor
     assert live.running() == ["4", "4"]
     assert live.target_groups.rules[PRODUCTION] == {TG_A: 0, TG_B: 100}
     assert len(live.target_groups.targets[TG_B]) == 2
+
+
+def test_rolling_does_not_trade_serving_tasks_for_those_of_a_superseded_release(live: World):
+    live.release(3)
+    live.go(60)
+    live.engine.end(next(t for t in live.engine.started if t.last_status == "RUNNING"))
+    live.go(5)  # the youngest task is one that serves now
+    live.target_groups.initial = "initial"
+    live.update(taskDefinition="lyo:4", deploymentConfiguration={"strategy": "ROLLING"})
+    live.go(60)
+    assert live.running() == ["2", "2", "4", "4"]
+
+
+def test_an_update_during_clean_up_starts_from_the_release_that_has_the_traffic(live: World):
+    live.release(3)
+    live.go(60)
+    while live.deployment()["lifecycleStage"] != "CLEAN_UP":
+        live.seconds += 1
+        live.api.services.tick()
+    live.release(4, lifecycleHooks=pause("POST_SCALE_UP"))
+    live.go(30)
+    assert live.target_groups.rules[PRODUCTION] == {TG_A: 100, TG_B: 0}
+    assert live.running() == ["3", "3", "4", "4"]
+    live.answer_hook("ROLLBACK")
+    live.go(30)
+    assert live.running() == ["3", "3"]

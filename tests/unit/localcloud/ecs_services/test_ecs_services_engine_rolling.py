@@ -199,3 +199,29 @@ def test_delete_drains_then_is_inactive(live: World):
     assert live.target_groups.targets[TG_A] == {}
     live.create(desiredCount=0)
     assert live.service()["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(("reset", "failures"), [(True, 0), (False, 2)])
+def test_failures_are_counted_in_a_row_or_added_up(live: World, reset: bool, failures: int):
+    breaker = {"enable": True, "rollback": True, "resetOnHealthyTask": reset}
+    live.engine.broken[live.arn(2)] = "crash"
+    live.update(
+        taskDefinition="lyo:2", deploymentConfiguration={"deploymentCircuitBreaker": breaker}
+    )
+    live.api.services.tick()
+    live.engine.run_pending()
+    del live.engine.broken[live.arn(2)]
+    live.go(60)
+    assert live.deployment()["status"] == "SUCCESSFUL"
+    assert live.deployment()["deploymentCircuitBreaker"]["failureCount"] == failures
+
+
+def test_scaling_in_during_a_deployment_is_no_failure(live: World):
+    live.target_groups.initial = "initial"
+    live.update(desiredCount=8)
+    live.update(forceNewDeployment=True)
+    live.go(10)
+    live.update(desiredCount=2)
+    live.go(10)
+    assert live.deployment()["status"] == "IN_PROGRESS"
+    assert live.deployment()["deploymentCircuitBreaker"]["failureCount"] == 0
