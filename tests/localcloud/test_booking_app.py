@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.load import Load, Mix
 from tests.localcloud import booking_harness as harness
 from tests.localcloud.booking_harness import Answer, Backend, Running, wait_for
 
@@ -186,6 +187,22 @@ def test_it_heals_when_postgresql_and_valkey_come_back(backend: Backend) -> None
         wait_for("Valkey listens", lambda: app.get("/smoke").status == 200)
         answers = {say(app, "grazie", f"wamid.after{n}")[1].status for n in range(8)}
         assert answers == {200}, "a connection that died while idle must not cost a request"
+
+
+def test_many_requests_during_an_outage_do_not_prolong_it(backend: Backend) -> None:
+    """Those who wait in vain must neither pile up nor keep the pool from connecting again."""
+    backend.prepare("outage")
+    with Running(backend, "v1", "outage") as app:
+        assert app.get("/health").status == 200
+        backend.postgres.stop()
+        with Load(app.url, app_secret=harness.APP_SECRET, mix=Mix(health=1, slow=0)) as load:
+            time.sleep(5)
+            report = load.stop()
+        backend.postgres.start()
+        wait_for("it is healthy again", lambda: app.get("/health").status == 200, timeout=10)
+    assert set(report.kinds) == {"status 503"}
+    assert report.failed == report.requests["webhook"]["failed"] + report.requests["health"]["sent"]
+    assert report.latency_ms["webhook"]["p50"] < 1000
 
 
 def test_sigterm_finishes_what_is_in_flight(backend: Backend) -> None:
