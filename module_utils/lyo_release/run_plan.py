@@ -235,7 +235,8 @@ def run(module: Any) -> None:
         "diff": {},
     }
     if plan.refusal:
-        module.fail_json(msg=plan.refusal, verdict=FAILED, **answer)
+        kept = {key: answer[key] for key in ("steps", "reasons", "current", "wanted")}
+        module.fail_json(msg=plan.refusal, verdict=FAILED, changed=False, **kept)
     if {decide_plan.DEPLOY, decide_plan.WATCH} & set(plan.steps):
         before = summary(planner.state.live_definition)
         answer["diff"] = diff(before, summary(wanted), "task definition")

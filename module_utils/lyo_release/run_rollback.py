@@ -142,11 +142,11 @@ class Rollback:
                 raise
         return ""
 
-    def deploy(self, target: back.Revision) -> str:
-        """Deploy a former revision, with the service's own deployment configuration."""
-        known = {
-            d["serviceDeploymentArn"] for d in follow.recent(self.aws, self.cluster, self.name)
-        }
+    def deploy(self, target: back.Revision, known: Collection[str]) -> str:
+        """Deploy a former revision, with the service's own deployment configuration.
+
+        :param known: ARNs of the deployments so far.
+        """
         answer = self.aws.call(
             "ecs",
             "update_service",
