@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psutil
@@ -418,6 +419,54 @@ def test_a_client_token_starts_a_task_once(ecs: Ecs) -> None:
     assert error.value.code == "ConflictException"
 
 
+def test_a_stopped_task_is_forgotten_after_its_time(ecs: Ecs) -> None:
+    arn = ecs.run(ecs.register(container("main", "exit", "0")))["taskArn"]
+    ecs.wait_status(arn, "STOPPED")
+    task = ecs.part.store.tasks[arn]
+    task.stopped_at -= timedelta(seconds=590)
+    assert arn in ecs.call("ListTasks", cluster="lyo", desiredStatus="STOPPED")["taskArns"]
+    task.stopped_at -= timedelta(seconds=20)
+    assert arn not in ecs.call("ListTasks", cluster="lyo", desiredStatus="STOPPED")["taskArns"]
+    assert ecs.call("DescribeTasks", cluster="lyo", tasks=[arn])["failures"]
+
+
+def test_an_error_of_the_local_cloud_stops_the_task(
+    ecs: Ecs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ecs.cloud.parts["ecr"], "pull", lambda _image: 1 / 0)
+    arn = ecs.run(ecs.register(container("main", "exit", "0")))["taskArn"]
+    task = ecs.wait_status(arn, "STOPPED")
+    assert task["stoppedReason"].startswith("InternalError")
+
+
+def test_tags_of_a_task(ecs: Ecs) -> None:
+    definition_ = ecs.register(
+        container("main", "exit", "0"),
+        tags=[{"key": "a", "value": "definition"}, {"key": "b", "value": "definition"}],
+    )
+    started = ecs.run(
+        definition_,
+        tags=[{"key": "b", "value": "request"}],
+        propagateTags="TASK_DEFINITION",
+        enableECSManagedTags=True,
+    )
+    expected = [
+        {"key": "a", "value": "definition"},
+        {"key": "b", "value": "request"},
+        {"key": "aws:ecs:clusterName", "value": "lyo"},
+    ]
+    assert started["tags"] == expected
+    shown = ecs.call("DescribeTasks", cluster="lyo", tasks=[started["taskArn"]], include=["TAGS"])[
+        "tasks"
+    ][0]
+    assert shown["tags"] == expected
+    assert ecs.describe(started["taskArn"])["tags"] == []
+    for wrong in ([{"key": "aws:x", "value": ""}], [{"key": "a"}, {"key": "a"}]):
+        with pytest.raises(AwsError) as error:
+            ecs.run(definition_, tags=wrong)
+        assert error.value.code == "InvalidParameterException"
+
+
 def test_a_cluster_with_a_task_is_not_deleted(ecs: Ecs) -> None:
     arn = ecs.run(ecs.register(container("main", "serve", "0")))["taskArn"]
     with pytest.raises(AwsError) as error:
@@ -464,6 +513,8 @@ def test_the_request_that_is_wrong_is_refused(ecs: Ecs) -> None:
             "InvalidParameterException",
         ),
         ({"launchType": "EC2"}, "InvalidParameterException"),
+        ({"platformVersion": "1.3.0"}, "PlatformUnknownException"),
+        ({"propagateTags": "SERVICE"}, "InvalidParameterException"),
         (
             {"overrides": {"containerOverrides": [{"name": "other"}]}},
             "InvalidParameterException",

@@ -61,11 +61,6 @@ class ProcessTaskEngine:
         """Folder with the ``python`` that a container's shell finds."""
         return self._folder / "bin"
 
-    @property
-    def bytecode(self) -> Path:
-        """Folder for compiled Python, so that nothing is written into an image."""
-        return self._folder / "bytecode"
-
     def folder(self, task: Task) -> Path:
         """The task's ephemeral storage."""
         return self._folder / task.id

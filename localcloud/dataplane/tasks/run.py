@@ -40,6 +40,9 @@ _STOP_FLOOR = 1.0
 #: A container that never started because of what it depends on reports SIGTERM's exit code.
 _NEVER_STARTED = exit_code(-signal.SIGTERM)
 
+_FAILED = "TaskFailedToStart"
+_INTERNAL_ERROR = "InternalError: the log of the local cloud has the reason"
+
 
 @dataclass(frozen=True)
 class _Exited:
@@ -96,19 +99,29 @@ class TaskRun:
     def run(self) -> None:
         """The whole life; returns when the task is STOPPED."""
         try:
-            try:
-                self._bring_up()
-                while not self._should_end():
-                    self._handle(self._next_event(None))
-            except ResourceError as error:
-                self._fail("TaskFailedToStart", str(error))
-            except Exception:
-                log.exception("task %s ended by an error of the local cloud", self._task.arn)
-                self._fail("TaskFailedToStart", "InternalError: see the log of the local cloud")
+            self._live()
             self._wind_down()
+        except Exception:
+            log.exception("task %s ended by an error of the local cloud", self._task.arn)
+            self._fail(_FAILED, _INTERNAL_ERROR)
+            for container in self._started.values():
+                container.kill()
+            self._set_status("STOPPED", stopped_at=self._clock.now())
         finally:
             self._engine.ended(self._task)
             self.finished.set()
+
+    def _live(self) -> None:
+        """Until there is a reason to stop."""
+        try:
+            self._bring_up()
+            while not self._should_end():
+                self._handle(self._next_event(None))
+        except ResourceError as error:
+            self._fail(_FAILED, str(error))
+        except Exception:
+            log.exception("task %s stops by an error of the local cloud", self._task.arn)
+            self._fail(_FAILED, _INTERNAL_ERROR)
 
     # -- coming up -----------------------------------------------------------------------------
 
@@ -197,7 +210,7 @@ class TaskRun:
             state.last_status, state.exit_code = "STOPPED", _NEVER_STARTED
             state.reason = "DependencyError: a container it depends on did not get ready"
         if state.essential:
-            self._fail("TaskFailedToStart", "Task failed to start")
+            self._fail(_FAILED, "Task failed to start")
         self._changed()
 
     def _start_container(self, name: str) -> None:
@@ -224,7 +237,7 @@ class TaskRun:
             with self._engine.cloud.lock:
                 state.last_status, state.reason = "STOPPED", reason
             if state.essential:
-                self._fail("TaskFailedToStart", reason)
+                self._fail(_FAILED, reason)
             self._changed()
             return
         self._started[name] = container
@@ -261,7 +274,7 @@ class TaskRun:
             _pairs(definition.get("environment")),
             _pairs(override.get("environment")),
             prepared.secrets,
-            self._given_variables(image),
+            self._given_variables(),
             {MARK: str(folder / definition["name"])},
             base_path=[str(self._engine.shims)],
         )
@@ -273,7 +286,7 @@ class TaskRun:
         )
         return images.Command(images.resolve(argv, image.root, cwd, env["PATH"]), env, cwd)
 
-    def _given_variables(self, image: PulledImage) -> dict[str, str]:
+    def _given_variables(self) -> dict[str, str]:
         """What Fargate sets in every container, and what a process needs in its place."""
         settings = self._engine.cloud.settings
         dashed = self._task.address.replace(".", "-")
@@ -286,7 +299,6 @@ class TaskRun:
             # An SDK in a task must reach this cloud and nothing else.
             "AWS_ENDPOINT_URL": settings.endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "PYTHONPYCACHEPREFIX": str(self._engine.bytecode / image.digest[-16:]),
         }
 
     # -- events --------------------------------------------------------------------------------

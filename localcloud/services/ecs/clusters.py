@@ -10,7 +10,7 @@ from typing import Any
 
 from localcloud.api import AwsError, Call, NotReproducedError
 from localcloud.services.ecs.shapes import cluster_shape, page, present
-from localcloud.services.ecs.store import Cluster, EcsBase
+from localcloud.services.ecs.store import Cluster, EcsBase, checked_tags
 
 #: The capacity providers that exist without being created
 #: (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html).
@@ -58,7 +58,7 @@ class ClustersApi(EcsBase):
             capacity_providers=_known_providers(p.get("capacityProviders", [])),
             default_capacity_provider_strategy=p.get("defaultCapacityProviderStrategy", []),
             service_connect_defaults=p.get("serviceConnectDefaults"),
-            tags=p.get("tags", []),
+            tags=checked_tags(p.get("tags")),
         )
         _check_strategy(
             cluster.default_capacity_provider_strategy, tuple(cluster.capacity_providers)
@@ -183,13 +183,34 @@ class ClustersApi(EcsBase):
     def _insights_default(self) -> str:
         return self._setting("containerInsights")
 
+    # -- container instances: there are none, everything runs on Fargate --------------------------
+
+    def list_container_instances(self, call: Call) -> dict[str, Any]:
+        """ListContainerInstances."""
+        self.store.cluster(call.params.get("cluster"))
+        return {"containerInstanceArns": []}
+
+    def describe_container_instances(self, call: Call) -> dict[str, Any]:
+        """DescribeContainerInstances."""
+        cluster = self.store.cluster(call.params.get("cluster"))
+        refs = call.params["containerInstances"]
+        prefix = self.store.arn("container-instance", f"{cluster.name}/")
+        arns = [ref if ref.startswith("arn:") else prefix + ref for ref in refs]
+        return {
+            "containerInstances": [],
+            "failures": [{"arn": arn, "reason": "MISSING"} for arn in arns],
+        }
+
     # -- tags ----------------------------------------------------------------------------------
 
     def tag_resource(self, call: Call) -> dict[str, Any]:
         """TagResource: a tag of the same key is replaced."""
         tags = self.store.tags_of(call.params["resourceArn"])
-        new = {tag["key"]: tag for tag in call.params["tags"]}
-        tags[:] = [tag for tag in tags if tag["key"] not in new] + list(new.values())
+        new = {tag["key"]: tag for tag in checked_tags(call.params["tags"])}
+        kept = [tag for tag in tags if tag["key"] not in new]
+        if len(kept) + len(new) > 50:
+            raise AwsError("InvalidParameterException", "A resource has 50 tags at most.")
+        tags[:] = kept + list(new.values())
         return {}
 
     def untag_resource(self, call: Call) -> dict[str, Any]:

@@ -36,6 +36,35 @@ TASK_STATES = (
 
 Tags = list[dict[str, str]]
 
+_MOST_TAGS = 50
+
+
+def checked_tags(tags: Tags | None) -> Tags:
+    """A copy of the tags a caller gives a resource.
+
+    Raises ``InvalidParameterException`` for tags AWS refuses
+    (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-using-tags.html#tag-restrictions).
+    """
+    given = [dict(tag) for tag in tags or ()]
+    keys = [tag.get("key", "") for tag in given]
+    if len(given) > _MOST_TAGS:
+        raise AwsError("InvalidParameterException", f"A resource has {_MOST_TAGS} tags at most.")
+    if len({*keys}) < len(keys):
+        raise AwsError("InvalidParameterException", "Duplicate tag keys are not allowed.")
+    for tag in given:
+        key, value = tag.get("key", ""), tag.get("value", "")
+        if not 1 <= len(key) <= 128 or len(value) > 256:
+            raise AwsError(
+                "InvalidParameterException",
+                "A tag's key has 1 to 128 characters, its value 256 at most.",
+            )
+        if key.lower().startswith("aws:"):
+            raise AwsError(
+                "InvalidParameterException",
+                "aws: prefixed tag key names are not allowed for external use.",
+            )
+    return given
+
 
 @dataclass
 class Cluster:

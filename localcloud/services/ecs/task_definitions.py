@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.api import AwsError, Call
 from localcloud.services.ecs.shapes import page, present, task_definition_shape
-from localcloud.services.ecs.store import EcsBase, TaskDefinition
+from localcloud.services.ecs.store import EcsBase, TaskDefinition, checked_tags
 from localcloud.services.ecs.task_definition_rules import normalise
 
 
@@ -21,6 +21,7 @@ class TaskDefinitionsApi(EcsBase):
 
         https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
         """
+        tags = checked_tags(call.params.get("tags"))
         shape = normalise(call.params, self.store.region)
         shape["registeredBy"] = f"arn:aws:iam::{self.store.account_id}:root"
         family = call.params["family"]
@@ -31,7 +32,7 @@ class TaskDefinitionsApi(EcsBase):
             family=family,
             revision=revision,
             shape=shape,
-            tags=list(call.params.get("tags", [])),
+            tags=tags,
             registered_at=self.cloud.clock.now(),
         )
         self.store.task_definitions.setdefault(family, {})[revision] = definition

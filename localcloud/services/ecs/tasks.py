@@ -18,7 +18,7 @@ from localcloud.ports import ImageNotFoundError, Images, PulledImage
 from localcloud.services.ecs.clusters import ClustersApi, choose_provider
 from localcloud.services.ecs.secrets import SecretResolver
 from localcloud.services.ecs.shapes import page, present, task_shape
-from localcloud.services.ecs.store import Cluster, EcsBase, Task, TaskDefinition
+from localcloud.services.ecs.store import Cluster, EcsBase, Task, TaskDefinition, checked_tags
 from localcloud.services.ecs.task_definition_rules import (
     check_fargate_size,
     cpu_units,
@@ -151,8 +151,8 @@ class TasksApi(EcsBase):
         https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
         """
         p = call.params
-        if tasks := self._tasks_of_token(p):
-            return {"tasks": [task_shape(t, tags=True) for t in tasks], "failures": []}
+        if known := self._tasks_of_token(p):
+            return {"tasks": [task_shape(t, tags=True) for t in known], "failures": []}
         cluster = self.store.cluster(p.get("cluster"))
         count = p.get("count", 1)
         if not 1 <= count <= 10:
@@ -165,7 +165,9 @@ class TasksApi(EcsBase):
         check_fargate_use(definition)
         network = check_network(self.cloud, p.get("networkConfiguration"))
         overrides = checked_overrides(definition, p.get("overrides"))
-        tasks = []
+        tags = _task_tags(p, definition, cluster)
+        check_platform_version(p.get("platformVersion"))
+        tasks: list[Task] = []
         for _ in range(count):
             counts: dict[str, int] = {}
             for task in tasks:
@@ -185,7 +187,7 @@ class TasksApi(EcsBase):
                     else None,
                     platform_version=p.get("platformVersion"),
                     enable_execute_command=p.get("enableExecuteCommand", False),
-                    tags=_task_tags(p, definition),
+                    tags=tags,
                 )
             )
         if "clientToken" in p:
@@ -358,8 +360,22 @@ def _fingerprint(params: Mapping[str, Any]) -> str:
     return json.dumps(params, sort_keys=True, default=str)
 
 
-def _task_tags(params: Mapping[str, Any], definition: TaskDefinition) -> list[dict[str, str]]:
-    """The tags of the request over those of the task definition, where they are propagated."""
+def check_platform_version(version: str | None) -> None:
+    """Raises ``PlatformUnknownException`` for a version AWS no longer has.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-linux-fargate.html
+    """
+    if version not in (None, "LATEST", "1.4.0"):
+        raise AwsError("PlatformUnknownException", "The specified platform does not exist.")
+
+
+def _task_tags(
+    params: Mapping[str, Any], definition: TaskDefinition, cluster: Cluster
+) -> list[dict[str, str]]:
+    """The tags of the request over those of the task definition, where they are propagated.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-using-tags.html
+    """
     if params.get("propagateTags") == "SERVICE":
         raise AwsError(
             "InvalidParameterException", "SERVICE is not a valid value of propagateTags for a task."
@@ -367,7 +383,9 @@ def _task_tags(params: Mapping[str, Any], definition: TaskDefinition) -> list[di
     tags = {}
     if params.get("propagateTags") == "TASK_DEFINITION":
         tags.update({tag["key"]: dict(tag) for tag in definition.tags})
-    tags.update({tag["key"]: dict(tag) for tag in params.get("tags", [])})
+    tags.update({tag["key"]: tag for tag in checked_tags(params.get("tags"))})
+    if params.get("enableECSManagedTags"):
+        tags["aws:ecs:clusterName"] = {"key": "aws:ecs:clusterName", "value": cluster.name}
     return list(tags.values())
 
 
