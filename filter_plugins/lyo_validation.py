@@ -2,8 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+DOCUMENTATION = """
+name: lyo_validation
+short_description: Say what is wrong with a phase of the infrastructure
+version_added: "1.0"
+description:
+  - Compares what AWS says about a phase with what it must be, and returns the differences as text.
+positional: phase
+options:
+  _input:
+    description:
+      - What the information modules returned, by name. C(vpcs), C(subnets) and C(tables) for
+        V(foundation), C(instances) and C(caches) for V(database), C(balancers), C(groups),
+        C(services) and C(certificates) for V(application).
+    type: dict
+    required: true
+  phase:
+    description: Name of the phase.
+    type: str
+    required: true
+"""
+
+EXAMPLES = """
+- name: The stores are as they should be
+  ansible.builtin.assert:
+    that: "{'instances': read.instances, 'caches': []} | lyo_validation('database') == ''"
+"""
+
+RETURN = """
+_value:
+  description: The differences, C(<name> is <current>, should be <desired>); empty without any.
+  type: str
+"""
 
 Found = Mapping[str, Any]
 DEFAULT_ROUTE = "0.0.0.0/0"
@@ -140,14 +173,21 @@ def findings(problems: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(f"{p['name']} is {p['current']}, should be {p['desired']}" for p in problems)
 
 
+PROBLEMS: dict[str, Callable[..., list[dict[str, Any]]]] = {
+    "foundation": foundation_problems,
+    "database": database_problems,
+    "application": application_problems,
+}
+
+
+def lyo_validation(found: Mapping[str, Sequence[Found]], phase: str) -> str:
+    """What is wrong with a phase, as text; empty when nothing is."""
+    return findings(PROBLEMS[phase](**found))
+
+
 class FilterModule:
-    """Filters of the validations."""
+    """Filter of the validations."""
 
     def filters(self) -> dict[str, Any]:
-        """The filters by name."""
-        return {
-            "lyo_foundation_problems": foundation_problems,
-            "lyo_database_problems": database_problems,
-            "lyo_application_problems": application_problems,
-            "lyo_findings": findings,
-        }
+        """The filter by name."""
+        return {"lyo_validation": lyo_validation}

@@ -176,3 +176,11 @@ def test_what_is_wrong_with_an_application(change: Any, name: str) -> None:
 def test_findings_are_one_text() -> None:
     text = validation.findings([validation.drift("a", 1, 2), validation.drift("b", "x", "y")])
     assert text == "a is 1, should be 2; b is x, should be y"
+
+
+def test_each_phase_is_asked_by_its_name() -> None:
+    found = {"instances": [{**INSTANCE, "storage_encrypted": False}], "caches": [CACHE]}
+    assert validation.lyo_validation(found, "database") == (
+        "lyo-local storage_encrypted is False, should be True"
+    )
+    assert validation.lyo_validation({**found, "instances": [INSTANCE]}, "database") == ""
