@@ -174,15 +174,16 @@ class ServiceTasks:
         known: dict[str, Health] = {}
         for record in list(service.records.values()):
             revision = service.revisions[record.revision]
-            if record.task.stopped:
-                if not record.stop_seen:
-                    record.stop_seen = True
-                    self._note_stop(service, revision, record)
-                del service.records[record.task.arn]
-            elif record.wanted:
+            if record.wanted:
                 self._judge(service, revision, record, known)
-            else:
-                record.healthy, record.unhealthy = False, None
+                continue
+            # Once it is going to stop, not only when it has: its replacement is launched at once.
+            record.healthy, record.unhealthy = False, None
+            if not record.stop_seen:
+                record.stop_seen = True
+                self._note_stop(service, revision, record)
+            if record.task.stopped:
+                del service.records[record.task.arn]
 
     def _judge(
         self,
@@ -235,7 +236,7 @@ class ServiceTasks:
 
     def _note_stop(self, service: Service, revision: Revision, record: TaskRecord) -> None:
         service.steady = False
-        if record.dismissed:
+        if record.dismissed or record.task.stop_code == "UserInitiated":
             return
         if record.running_since is None and record.task.started_at is None:
             self._note_launch_failure(service, revision)

@@ -225,3 +225,29 @@ def test_scaling_in_during_a_deployment_is_no_failure(live: World):
     live.go(10)
     assert live.deployment()["status"] == "IN_PROGRESS"
     assert live.deployment()["deploymentCircuitBreaker"]["failureCount"] == 0
+
+
+def test_launches_are_paused_as_soon_as_a_task_is_going_to_stop(live: World):
+    live.update(
+        taskDefinition="lyo:2",
+        deploymentConfiguration={"deploymentCircuitBreaker": {"enable": False, "rollback": False}},
+    )
+    live.api.services.tick()
+    for _ in range(10):
+        for task in live.engine.started:
+            if task.last_status == "PROVISIONING":
+                task.desired_status = "STOPPED"  # and still on its way to STOPPED
+        live.api.services.tick()
+    assert len(live.engine.started) == 2 + 4
+    assert any("unable to consistently start tasks" in message for message in live.messages())
+
+
+def test_a_task_stopped_by_a_user_is_no_failure(live: World):
+    live.target_groups.initial = "initial"
+    live.update(forceNewDeployment=True)
+    live.go(10)
+    task = live.engine.started[-1]
+    live.engine.stop(task, reason="test", code="UserInitiated")
+    live.go(10)
+    assert live.deployment()["deploymentCircuitBreaker"]["failureCount"] == 0
+    assert live.running() == ["1"] * 4
