@@ -6,16 +6,22 @@ import asyncio
 import hashlib
 import hmac
 import json
+import ssl
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.load import Load, Mix, Report
 from tests.load.background import ROOT
@@ -32,6 +38,8 @@ class Server:
     """Fails exactly the requests it is told to: by their number, counted from 1."""
 
     url: str = ""
+    tls_url: str = ""
+    certificate: Path = Path()
     break_at: frozenset[int] = frozenset()
     status_at: frozenset[int] = frozenset()
     hang_at: frozenset[int] = frozenset()
@@ -61,9 +69,36 @@ class Server:
         return web.json_response({"release": "v1" if number <= 50 else "v2"})
 
 
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """Make a certificate for ADDRESS, `folder`/cert.pem, and the server's side of TLS with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "load test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(ADDRESS))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
+def server(tmp_path: Path) -> Iterator[Server]:
+    tls = self_signed(tmp_path)
+    made = Server(certificate=tmp_path / "cert.pem")
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     stop = asyncio.Event()
@@ -73,9 +108,10 @@ def server() -> Iterator[Server]:
         application.router.add_route("*", "/{path:.*}", made.handle)
         runner = web.AppRunner(application, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, ADDRESS, 0)
-        await site.start()
+        await web.TCPSite(runner, ADDRESS, 0).start()
+        await web.TCPSite(runner, ADDRESS, 0, ssl_context=tls).start()
         made.url = f"http://{ADDRESS}:{runner.addresses[0][1]}"
+        made.tls_url = f"https://{ADDRESS}:{runner.addresses[1][1]}"
         ready.set()
         await stop.wait()
         await runner.cleanup()
@@ -139,6 +175,13 @@ def test_a_kept_connection_that_breaks_is_a_failure_and_not_repeated(server: Ser
     made = run(server, "--mix", "health=1", "--fresh", "0", rate=50)
     assert server.seen == 50
     assert made.failed == server.failed["connection"] == 25
+
+
+def test_over_tls_only_the_given_authority_is_trusted(server: Server) -> None:
+    server.url = server.tls_url
+    made = run(server, "--mix", "health=1", "--ca", str(server.certificate), rate=50)
+    assert (made.sent, made.failed, server.seen) == (50, 0, 50)
+    assert run(server, "--mix", "health=1", rate=10).kinds == {"connect": 10}
 
 
 def test_nobody_listening_is_counted() -> None:
