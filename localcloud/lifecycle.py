@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from localcloud.children import kill_recorded
+from localcloud.dataplane.tasks.leftovers import kill_leftovers
 from localcloud.settings import API_PORT, HIGHEST_NUMBER, ROOT, Addresses
 
 # Says that a folder is a local cloud's, so that `down` never removes anything else.
@@ -27,6 +28,13 @@ _STOP_TIMEOUT = 60.0
 
 class LifecycleError(Exception):
     """A local cloud cannot be started, found or stopped; the message says what to do."""
+
+
+def _kill_what_is_left(state: Path) -> int:
+    """End recorded children, then what they started elsewhere; returns how many were found."""
+    children = kill_recorded(state)
+    strays = kill_leftovers(state / "tasks")
+    return len(children) + len(strays)
 
 
 def _daemon_alive(state: Path) -> psutil.Process | None:
@@ -84,9 +92,9 @@ def _clear_stale(state: Path, say: Callable[[str], None]) -> None:
         raise LifecycleError(
             f"a local cloud is starting or stopping in {state}: wait, or end it with `python -m localcloud down`."
         )
-    killed = kill_recorded(state)
+    killed = _kill_what_is_left(state)
     shutil.rmtree(state)
-    left = f", {len(killed)} left-over processes ended" if killed else ""
+    left = f", {killed} left-over processes ended" if killed else ""
     say(f"localcloud: cleared what a local cloud that did not stop cleanly left in {state}{left}")
 
 
@@ -159,7 +167,7 @@ def _start_failed(
         daemon.kill()
         daemon.wait()
     tail = (state / "daemon.log").read_text(errors="replace").strip().splitlines()[-15:]
-    kill_recorded(state)
+    _kill_what_is_left(state)
     shutil.rmtree(state, ignore_errors=True)
     if any(line.startswith("localcloud-port-in-use") for line in tail):
         return _port_in_use(number)
@@ -184,7 +192,7 @@ def down(state: Path) -> str:
         except psutil.TimeoutExpired:
             process.kill()
             process.wait(5)
-    killed = kill_recorded(state)
+    killed = _kill_what_is_left(state)
     shutil.rmtree(state)
-    left = f"; {len(killed)} left-over processes ended" if killed else ""
+    left = f"; {killed} left-over processes ended" if killed else ""
     return f"local cloud in {state} is down{left}"
