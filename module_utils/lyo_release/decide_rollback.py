@@ -90,7 +90,7 @@ def names(to: str, revision: Revision) -> bool:
     """Tell whether ``to`` (release, digest, image, task definition) names ``revision``."""
     short = revision.task_definition.rpartition("/")[2]
     digest = to.rpartition("@")[2]
-    return (
+    return bool(to) and (
         to in (revision.task_definition, short)
         or (bool(revision.release) and to == revision.release)
         or digest in revision.digests
