@@ -123,9 +123,9 @@ class Certificate(CertBundle):
             return True
         wanted = validation_record(self.cloud.settings.account_id, name)
         return any(
-            record.type_ == "CNAME"
+            record.type == "CNAME"
             and record.name.rstrip(".").lower() == wanted["Name"].rstrip(".").lower()
-            and wanted["Value"].rstrip(".") in [value.rstrip(".") for value in record.records]
+            and wanted["Value"].rstrip(".") in [value.rstrip(".") for value in record.records or []]
             for zone in self.cloud.backend("route53").zones.values()
             for record in zone.rrsets
         )
