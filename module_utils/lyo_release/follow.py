@@ -88,6 +88,8 @@ class Follower:
         while True:
             deployment = live.describe_deployment(self._aws, arn) or deployment
             now = self._clock()
+            if self._witness and self._witness.since is None:
+                self._witness.since = deployment.get("createdAt")
             stage = str(deployment.get("lifecycleStage") or "")
             position = stages.position(stage, position) if stage else position
             if self._witness and now - looked >= _WITNESS_SECONDS and self._worth_looking(position):

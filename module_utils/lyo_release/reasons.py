@@ -115,7 +115,7 @@ class Witness:
 
     :param definition: task definition of the revision.
     :param target_groups: ARNs to look at.
-    :param since: tasks created before do not count.
+    :ivar since: tasks created before do not count; None until the deployment's start is known.
     """
 
     def __init__(
@@ -125,14 +125,13 @@ class Witness:
         service: str,
         definition: Mapping[str, Any],
         target_groups: Sequence[str],
-        since: datetime | None,
     ) -> None:
         self._aws = aws
         self._cluster = cluster
         self._service = service
         self._definition = definition
         self._groups = list(target_groups)
-        self._since = since
+        self.since: datetime | None = None
         self._seen: set[str] = set()
         self.failed: dict[str, dict[str, Any]] = {}
         self.unhealthy: list[str] = []
@@ -165,7 +164,7 @@ class Witness:
             self._seen.add(task["taskArn"])
             ours = task.get("taskDefinitionArn") == self._definition.get("taskDefinitionArn")
             created = task.get("createdAt")
-            recent = self._since is None or created is None or created >= self._since
+            recent = self.since is None or created is None or created >= self.since
             if ours and recent and task_failed(task):
                 self.failed[task["taskArn"]] = task
 

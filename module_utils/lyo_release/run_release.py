@@ -81,15 +81,8 @@ class Release:
 
     def follow(self, arn: str, definition: Mapping[str, Any]) -> Outcome:
         """Follow the deployment of the wanted revision."""
-        described = live.describe_deployment(self.aws, arn) or {}
-        witness = Witness(
-            self.aws,
-            self.cluster,
-            self.service,
-            definition,
-            list(self.outputs["target_group_arns"].values()),
-            described.get("createdAt"),
-        )
+        groups = list(self.outputs["target_group_arns"].values())
+        witness = Witness(self.aws, self.cluster, self.service, definition, groups)
         follower = Follower(
             self.aws,
             self.progress,

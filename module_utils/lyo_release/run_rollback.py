@@ -161,16 +161,9 @@ class Rollback:
         """Follow a deployment; one that brings ``definition`` is watched closely."""
         witness = None
         if not turning_back:
-            described = live.describe_deployment(self.aws, arn) or {}
             content = live.describe_definition(self.aws, definition) or {}
-            witness = Witness(
-                self.aws,
-                self.cluster,
-                self.name,
-                content,
-                target_groups(self.service),
-                described.get("createdAt"),
-            )
+            groups = target_groups(self.service)
+            witness = Witness(self.aws, self.cluster, self.name, content, groups)
         limits = decide.Limits(
             int(self.params["max_failed_tasks"]),
             float(self.params["healthy_timeout"]),
