@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.lyo_image import run_image
+from ansible.module_utils.lyo_release import run_plan, task_definition
+
+from .fakes import (
+    AWS,
+    DEFINITION,
+    DIGEST_1,
+    DIGEST_2,
+    IMAGE_1,
+    IMAGE_2,
+    OUTPUTS,
+    REPOSITORY,
+    STRATEGY,
+    TASK,
+    Ended,
+    FakeAws,
+    FakeModule,
+    ended,
+    failure,
+)
+from .world import World, definition
+
+TOML = """
+[image]
+entrypoint = ["python"]
+[layers]
+app = ["app.py"]
+[releases.v1]
+[releases.v2]
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "image.toml").write_text(TOML)
+    (tmp_path / "app.py").write_text("print()")
+    return {
+        "path": str(tmp_path),
+        "image_toml": "image.toml",
+        "builder": "process",
+        "dockerfile": "Dockerfile",
+        "default_release": "v1",
+    }
+
+
+INFRA = {
+    "force": "auto",
+    "paths": [],
+    "max_age_hours": 24,
+    "bucket": None,
+    "state_key": "state",
+    "marker_key": "marker",
+}
+
+
+def plan(
+    monkeypatch: pytest.MonkeyPatch, aws: FakeAws, app: dict[str, Any], **changes: Any
+) -> Ended:
+    params = {
+        "aws": AWS,
+        "env": "local",
+        "release": None,
+        "image": None,
+        "app": app,
+        "outputs_parameter": None,
+        "task": TASK,
+        "deployment": STRATEGY,
+        "infra": INFRA,
+        "in_progress": "refuse",
+        **changes,
+    }
+    monkeypatch.setattr(run_plan, "Aws", lambda _: aws)
+    done = ended(run_plan.run, FakeModule(params))
+    assert aws.written == []
+    return done
+
+
+def images(digests: dict[str, str]) -> Any:
+    """DescribeImages of a repository with these tags or digests."""
+
+    def answer(params: dict[str, Any]) -> Any:
+        if "imageIds" not in params:
+            return {
+                "imageDetails": [
+                    {"imageTags": [tag], "imagePushedAt": f"2026-01-0{i}"}
+                    for i, tag in enumerate(digests, 1)
+                ]
+            }
+        name = params["imageIds"][0]
+        found = digests.get(name.get("imageTag", name.get("imageDigest")))
+        if found is None:
+            return failure("ImageNotFoundException")
+        return {"imageDetails": [{"imageDigest": found}]}
+
+    return answer
+
+
+OUTPUT_PARAMETER = {"Parameter": {"Value": json.dumps(OUTPUTS)}}
+
+
+def world_aws(world: World, app: dict[str, Any], **more: Any) -> FakeAws:
+    """The service; the images of v1 and v2 exist."""
+    tags = {
+        run_image.wanted_tag(app, "v1")[0]: DIGEST_1,
+        run_image.wanted_tag(app, "v2")[0]: DIGEST_2,
+    }
+    answers = {"get_parameter": OUTPUT_PARAMETER, "describe_images": images(tags)}
+    return world.aws(**{**answers, **more})
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_what_is_live_needs_nothing(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    done = plan(monkeypatch, world_aws(world, app), app)
+    assert done.answer["steps"] == []
+    assert done.answer["verdict_if_nothing"] == "UNCHANGED"
+    assert done.answer["wanted"]["release"] == "v1"
+    assert done.answer["wanted"]["image"] == IMAGE_1
+    assert done.answer["current"]["image"] == IMAGE_1
+    assert done.answer["diff"] == {}
+    assert done.answer["outputs"] == OUTPUTS
+
+
+def test_another_release(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    done = plan(monkeypatch, world_aws(world, app), app, release="v2")
+    assert done.answer["steps"] == ["migrate", "deploy", "verify"]
+    assert done.answer["wanted"]["image"] == IMAGE_2
+    assert done.answer["current"]["release"] == "v1"
+    assert IMAGE_2 in done.answer["diff"]["after"]
+    assert not done.answer["changed"]
+
+
+def test_a_release_that_is_not_built_yet(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    aws = world_aws(world, app, describe_images=images({}))
+    done = plan(monkeypatch, aws, app, release="v2")
+    assert done.answer["steps"] == ["image", "migrate", "deploy", "verify"]
+    assert done.answer["wanted"]["image"] == ""
+    assert done.answer["wanted"]["tag"].startswith("v2-")
+
+
+def test_another_configuration_of_the_same_image_migrates_nothing(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    done = plan(monkeypatch, world_aws(world, app), app, task={**TASK, "cpu": "2048"})
+    assert done.answer["steps"] == ["deploy", "verify"]
+
+
+def test_an_image_from_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    aws = world_aws(world, app, describe_images=images({"build-7": DIGEST_2}))
+    done = plan(monkeypatch, aws, app, image=f"{REPOSITORY}:build-7")
+    assert done.answer["steps"] == ["migrate", "deploy", "verify"]
+    assert done.answer["wanted"]["release"] == "build-7"
+    assert done.answer["wanted"]["image"] == IMAGE_2
+
+
+def test_an_image_that_does_not_exist_lists_the_newest(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    aws = world_aws(world, app, describe_images=images({"a": DIGEST_1, "b": DIGEST_2}))
+    done = plan(monkeypatch, aws, app, image="missing")
+    assert done.failed
+    assert "no image missing" in done.answer["msg"]
+    assert "b, a" in done.answer["msg"]
+
+
+@pytest.mark.parametrize("name", ["v9", "../etc", ""])
+def test_a_release_nobody_knows_costs_no_call(
+    monkeypatch: pytest.MonkeyPatch, app: dict[str, Any], name: str
+) -> None:
+    if not name:
+        app["default_release"] = None
+    aws = FakeAws(get_parameter=failure("ParameterNotFound"))
+    done = plan(monkeypatch, aws, app, release=name or None)
+    assert done.failed
+    if name:
+        assert name in done.answer["msg"]
+        assert aws.calls == []
+    else:
+        assert "v1, v2" in done.answer["msg"]
+
+
+@pytest.mark.parametrize("outputs", [failure("ParameterNotFound"), '{"cluster_name": "lyo"}'])
+def test_without_outputs_the_infrastructure_comes_first(
+    monkeypatch: pytest.MonkeyPatch, app: dict[str, Any], outputs: Any
+) -> None:
+    answer = {"Parameter": {"Value": outputs}} if isinstance(outputs, str) else outputs
+    done = plan(monkeypatch, FakeAws(get_parameter=answer), app)
+    assert done.answer["steps"] == ["infra", "image", "migrate", "deploy", "verify"]
+    assert done.answer["wanted"]["release"] == "v1"
+    assert done.answer["current"]["task_definition"] == ""
+
+
+def test_outputs_that_are_not_json_are_said(
+    monkeypatch: pytest.MonkeyPatch, app: dict[str, Any]
+) -> None:
+    aws = FakeAws(get_parameter={"Parameter": {"Value": "{"}})
+    assert "not JSON" in plan(monkeypatch, aws, app).answer["msg"]
+
+
+@pytest.mark.parametrize(
+    ("infra", "planned"),
+    [
+        ({"force": "plan"}, True),
+        ({"force": "skip", "bucket": "b"}, False),
+        ({"bucket": "b"}, True),  # there is no marker
+        ({}, False),
+    ],
+)
+def test_when_terraform_plans(
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    app: dict[str, Any],
+    infra: dict[str, Any],
+    planned: bool,
+) -> None:
+    aws = world_aws(world, app, get_object=failure("NoSuchKey"), head_object={"ETag": '"x"'})
+    done = plan(monkeypatch, aws, app, infra={**INFRA, **infra})
+    assert done.answer["steps"] == (["infra", "verify"] if planned else [])
+
+
+def test_a_deployment_in_progress_is_watched_or_refused(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    world.definitions[2] = definition(2, IMAGE_2, "v2")
+    world.begin(2)
+    done = plan(monkeypatch, world_aws(world, app), app, release="v2")
+    assert done.answer["steps"] == ["watch", "verify"]
+    assert done.answer["current"]["deployment_release"] == "v2"
+    refused = plan(monkeypatch, world_aws(world, app), app, release="v1")
+    assert refused.failed
+    assert "v2" in refused.answer["msg"]
+    waits = plan(monkeypatch, world_aws(world, app), app, release="v1", in_progress="wait")
+    assert "deploy" in waits.answer["steps"]
+
+
+def test_an_existing_equal_definition_is_named(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    content = task_definition.render(OUTPUTS, TASK, IMAGE_2, "v2")
+    world.definitions[2] = {**content, "taskDefinitionArn": f"{DEFINITION}:2"}
+    done = plan(monkeypatch, world_aws(world, app), app, release="v2")
+    assert done.answer["wanted"]["task_definition"] == f"{DEFINITION}:2"

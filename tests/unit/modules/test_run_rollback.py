@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.lyo_progress import Progress
+from ansible.module_utils.lyo_release import run_rollback
+
+from .fakes import (
+    AWS,
+    DEFINITION,
+    DEPLOYMENT,
+    IMAGE_1,
+    IMAGE_2,
+    REPOSITORY,
+    SERVICE_ARN,
+    Clock,
+    Ended,
+    FakeAws,
+    FakeModule,
+    failure,
+)
+from .world import BAKE, DONE, TURNED_BACK, World, definition, hook, stage
+
+
+@pytest.fixture
+def world() -> World:
+    """v1 (1) served, v2 (2) serves."""
+    world = World()
+    world.definitions[2] = definition(2, IMAGE_2, "v2")
+    world.images[2] = IMAGE_2
+    world.serving = world.target = 2
+    world.remember("SUCCESSFUL", 1)
+    world.remember("SUCCESSFUL", 2)
+    return world
+
+
+def rollback(aws: FakeAws, *, check_mode: bool = False, **changes: Any) -> Ended:
+    params = {
+        "aws": AWS,
+        "cluster": "lyo",
+        "service": "lyo",
+        "to": None,
+        "smoke": [],
+        "base_url": "",
+        "max_failed_tasks": 3,
+        "healthy_timeout": 900,
+        "timeout": 7200,
+        **changes,
+    }
+    clock = Clock()
+    run = run_rollback.Rollback(aws, Progress("test"), params, sleep=clock.sleep, clock=clock)
+    with pytest.raises(Ended) as caught:
+        run_rollback._run(FakeModule(params, check_mode), run)
+    return caught.value
+
+
+def test_during_bake_the_second_call_decides(world: World) -> None:
+    world.serving = 1
+    world.begin(2)
+    world.script = [stage("BAKE_TIME", status="ROLLBACK_IN_PROGRESS"), TURNED_BACK]
+    aws = world.aws()
+    done = rollback(aws)
+    assert [name for name, _ in aws.calls[:2]] == ["describe_services", "stop_service_deployment"]
+    assert aws.named("stop_service_deployment") == [
+        {"serviceDeploymentArn": DEPLOYMENT, "stopType": "ROLLBACK"}
+    ]
+    assert aws.confirmed == [SERVICE_ARN]
+    assert not done.failed
+    assert (done.answer["verdict"], done.answer["method"]) == ("ROLLED_BACK", "stop")
+    assert done.answer["task_definition"] == f"{DEFINITION}:1"
+    assert done.answer["previous"]["task_definition"] == f"{DEFINITION}:2"
+
+
+def test_after_clean_up_the_last_that_served_is_deployed(world: World) -> None:
+    world.script = [stage("SCALE_UP"), hook(), BAKE, DONE]
+    aws = world.aws(describe_images={"imageDetails": [{}]})
+    done = rollback(aws)
+    assert (done.answer["verdict"], done.answer["method"]) == ("ROLLED_BACK", "deploy")
+    assert not done.failed
+    assert aws.named("update_service") == [
+        {"cluster": "lyo", "service": "lyo", "taskDefinition": f"{DEFINITION}:1"}
+    ]
+    assert aws.named("describe_images")[0]["repositoryName"] == "lyo"
+    assert done.answer["previous"]["release"] == "v2"
+    assert "stop_service_deployment" not in aws.written
+
+
+def test_check_mode_predicts_both_ways(world: World) -> None:
+    aws = world.aws(describe_images={"imageDetails": [{}]})
+    done = rollback(aws, check_mode=True)
+    assert (done.answer["method"], done.answer["changed"]) == ("deploy", True)
+    assert done.answer["task_definition"] == f"{DEFINITION}:1"
+    assert aws.written == []
+    world.serving = 1
+    world.begin(2)
+    aws = world.aws()
+    done = rollback(aws, check_mode=True)
+    assert (done.answer["method"], done.answer["changed"]) == ("stop", True)
+    assert aws.written == []
+
+
+def test_an_ended_deployment_is_not_stopped(world: World) -> None:
+    world.begin(2, "SUCCESSFUL")
+    service = world.service()
+    service["deployments"] = [{"status": "PRIMARY", "rolloutState": "COMPLETED"}]
+    aws = world.aws(
+        describe_services={"services": [service]}, describe_images={"imageDetails": [{}]}
+    )
+    done = rollback(aws, check_mode=True)
+    assert done.answer["method"] == "deploy"
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_deployment_that_ends_meanwhile_leads_to_the_history(
+    world: World, check_mode: bool
+) -> None:
+    world.begin(2, "SUCCESSFUL")
+    aws = world.aws(
+        stop_service_deployment=failure("ConflictException"),
+        describe_images=failure("ImageNotFoundException"),
+    )
+    done = rollback(aws, check_mode=check_mode)
+    assert "no longer exists" in done.answer["msg"]
+    assert not done.answer["changed"]
+
+
+def test_a_deployment_that_turns_back_by_itself_is_followed(world: World) -> None:
+    world.serving = 1
+    world.begin(2, "ROLLBACK_IN_PROGRESS")
+    world.script = [{}, {}, TURNED_BACK]
+    aws = world.aws(stop_service_deployment=failure("ConflictException"))
+    done = rollback(aws)
+    assert (done.answer["verdict"], done.answer["method"]) == ("ROLLED_BACK", "stop")
+
+
+def test_a_refused_stop_of_a_running_deployment_is_an_error(world: World) -> None:
+    world.serving = 1
+    world.begin(2)
+    aws = world.aws(stop_service_deployment=failure("ConflictException", "not now"))
+    with pytest.raises(Exception, match="not now"):
+        rollback(aws)
+    aws = world.aws(stop_service_deployment=failure("AccessDeniedException", "no"))
+    with pytest.raises(Exception, match="no"):
+        rollback(aws)
+
+
+def test_a_rollback_that_lost_its_controller_is_adopted(world: World) -> None:
+    world.begin(1)
+    world.script = [{}, hook(), BAKE, DONE]
+    aws = world.aws()
+    done = rollback(aws)
+    assert (done.answer["verdict"], done.answer["method"]) == ("ROLLED_BACK", "adopt")
+    assert aws.written == ["continue_service_deployment"]
+
+
+def test_a_second_rollback_changes_nothing(world: World) -> None:
+    world.remember("SUCCESSFUL", 1)
+    world.serving = world.target = 1
+    aws = world.aws()
+    done = rollback(aws)
+    assert done.answer["verdict"] == "UNCHANGED"
+    assert not done.failed
+    assert not done.answer["changed"]
+    assert aws.written == []
+
+
+def test_an_image_that_is_gone_is_refused_before_anything_is_written(world: World) -> None:
+    aws = world.aws(describe_images=failure("ImageNotFoundException"))
+    done = rollback(aws)
+    assert done.failed
+    assert done.answer["verdict"] == "FAILED"
+    assert f"{IMAGE_1} no longer exists" in done.answer["msg"]
+    assert aws.written == []
+
+
+def test_an_image_elsewhere_is_not_looked_for(world: World) -> None:
+    world.images[1] = "public.ecr.aws/lyo/booking@sha256:" + "1" * 64
+    done = rollback(world.aws(), check_mode=True)
+    assert done.answer["method"] == "deploy"
+
+
+def test_a_named_release(world: World) -> None:
+    world.definitions[3] = definition(3, IMAGE_2, "v3")
+    world.remember("SUCCESSFUL", 3)
+    world.serving = world.target = 3
+    aws = world.aws(describe_images={"imageDetails": [{}]})
+    done = rollback(aws, check_mode=True, to="v1")
+    assert done.answer["task_definition"] == f"{DEFINITION}:1"
+    done = rollback(world.aws(), to="v9")
+    assert done.failed
+    assert "v2 (lyo:2), v1 (lyo:1)" in done.answer["msg"]
+
+
+def test_a_named_release_while_a_deployment_is_in_progress(world: World) -> None:
+    world.serving = 1
+    world.begin(2)
+    done = rollback(world.aws(), to="v1", check_mode=True)
+    assert done.answer["method"] == "stop"
+    aws = world.aws()
+    done = rollback(aws, to="v7")
+    assert done.failed
+    assert "leads to v1 (lyo:1)" in done.answer["msg"]
+    assert aws.written == []
+
+
+def test_a_deregistered_definition_is_no_target(world: World) -> None:
+    world.definitions[1]["status"] = "INACTIVE"
+    done = rollback(world.aws())
+    assert done.failed
+    assert "nothing to go back to" in done.answer["msg"]
+
+
+def test_a_rollback_that_cannot_take_over_has_failed(world: World) -> None:
+    world.script = [stage("SCALE_UP"), TURNED_BACK]
+    aws = world.aws(describe_images={"imageDetails": [{}]})
+    done = rollback(aws)
+    assert done.failed
+    assert done.answer["verdict"] == "FAILED"
+    assert "still serves" in done.answer["msg"]
+
+
+def test_no_service_is_said(world: World) -> None:
+    aws = world.aws(describe_services={"services": []})
+    with pytest.raises(Exception, match="nothing to roll back"):
+        rollback(aws)
+
+
+def test_repository_is_read_from_the_image() -> None:
+    assert run_rollback.parse(IMAGE_1).repository == REPOSITORY.partition("/")[2]

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.lyo_progress import Progress
+from ansible.module_utils.lyo_release import run_task, task_definition
+
+from .fakes import (
+    AWS,
+    DEFINITION,
+    IMAGE_1,
+    OUTPUTS,
+    TASK,
+    Clock,
+    Ended,
+    FakeAws,
+    FakeModule,
+    failure,
+)
+
+TASK_ARN = "arn:aws:ecs:eu-south-1:123456789012:task/lyo/0123456789abcdef"
+WANTED = task_definition.render(
+    OUTPUTS, TASK, IMAGE_1, "v1", one_off="migrate", command=["migrate"]
+)
+REGISTERED = {**WANTED, "taskDefinitionArn": f"{DEFINITION}-migrate:1"}
+
+
+def described(status: str, code: int | None = None, **more: Any) -> dict[str, Any]:
+    container = {"name": "app"} | ({} if code is None else {"exitCode": code})
+    return {
+        "tasks": [{"taskArn": TASK_ARN, "lastStatus": status, "containers": [container], **more}]
+    }
+
+
+def aws(**more: Any) -> FakeAws:
+    answers: dict[str, Any] = {
+        "describe_task_definition": {"taskDefinition": REGISTERED},
+        "list_tasks": {"taskArns": []},
+        "run_task": {"tasks": [{"taskArn": TASK_ARN}]},
+        "describe_tasks": [
+            described("PROVISIONING"),
+            described("RUNNING"),
+            described("STOPPED", 0),
+        ],
+        "get_log_events": [
+            {"events": [{"message": "one\n"}], "nextForwardToken": "a"},
+            {"events": [{"message": "two"}], "nextForwardToken": "b"},
+            {"events": [], "nextForwardToken": "b"},
+        ],
+    }
+    return FakeAws(**{**answers, **more})
+
+
+def run(fake: FakeAws, *, check_mode: bool = False, **changes: Any) -> Ended:
+    params = {
+        "aws": AWS,
+        "outputs": OUTPUTS,
+        "name": "migrate",
+        "image": IMAGE_1,
+        "release": "v1",
+        "command": ["migrate"],
+        "task": TASK,
+        "timeout": 60,
+        **changes,
+    }
+    clock = Clock()
+    one_off = run_task.OneOff(fake, Progress("test"), params, sleep=clock.sleep, clock=clock)
+    with pytest.raises(Ended) as caught:
+        run_task._run(FakeModule(params, check_mode), one_off)
+    return caught.value
+
+
+def test_a_task_runs_once_and_its_log_is_kept() -> None:
+    fake = aws()
+    done = run(fake)
+    assert not done.failed
+    assert done.answer["exit_code"] == 0
+    assert done.answer["log"] == ["one", "two"]
+    assert fake.written == ["run_task"]
+    started = fake.named("run_task")[0]
+    assert started["startedBy"].startswith("lyo-migrate-")
+    assert started["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-1"]
+    assert fake.named("get_log_events")[0]["logStreamName"] == "migrate/app/0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "latest", [failure("ClientException"), {"taskDefinition": {**REGISTERED, "cpu": "1024"}}]
+)
+def test_a_definition_is_registered_only_if_none_is_equal(latest: Any) -> None:
+    fake = aws(
+        describe_task_definition=latest, register_task_definition={"taskDefinition": REGISTERED}
+    )
+    run(fake)
+    assert fake.written == ["register_task_definition", "run_task"]
+
+
+def test_a_running_task_is_adopted() -> None:
+    fake = aws(list_tasks={"taskArns": [TASK_ARN]})
+    done = run(fake)
+    assert done.answer["exit_code"] == 0
+    assert fake.written == []
+    assert fake.named("list_tasks")[0]["desiredStatus"] == "RUNNING"
+
+
+def test_check_mode_writes_nothing() -> None:
+    fake = aws(describe_task_definition=failure("ClientException"))
+    done = run(fake, check_mode=True)
+    assert done.answer["changed"]
+    assert fake.written == []
+
+
+def test_a_failing_task_is_explained() -> None:
+    why = {"stoppedReason": "Essential container in task exited"}
+    done = run(aws(describe_tasks=described("STOPPED", 1, **why)))
+    assert done.failed
+    assert done.answer["exit_code"] == 1
+    assert "exit code 1" in done.answer["msg"]
+    assert "log: two" in done.answer["msg"]
+
+
+def test_a_task_that_never_started_is_explained() -> None:
+    why = {"stoppedReason": "CannotPullContainerError", "stopCode": "TaskFailedToStart"}
+    fake = aws(
+        describe_tasks=described("STOPPED", None, **why),
+        get_log_events=failure("ResourceNotFoundException"),
+    )
+    done = run(fake)
+    assert done.failed
+    assert done.answer["exit_code"] is None
+    assert "CannotPullContainerError" in done.answer["msg"]
+
+
+def test_time_up_leaves_the_task_alone() -> None:
+    fake = aws(describe_tasks=described("RUNNING"))
+    done = run(fake, timeout=5)
+    assert done.failed
+    assert "still runs after 5 s" in done.answer["msg"]
+    assert fake.written == ["run_task"]
+
+
+def test_what_ecs_does_not_place_is_explained() -> None:
+    fake = aws(run_task={"tasks": [], "failures": [{"reason": "RESOURCE:ENI", "detail": "full"}]})
+    with pytest.raises(Exception, match="RESOURCE:ENI full"):
+        run(fake)
+
+
+def test_the_token_stays_for_a_repeated_request_and_changes_for_a_new_attempt() -> None:
+    first = run_task.client_token("mark", [])
+    assert first == run_task.client_token("mark", [])
+    again = run_task.client_token("mark", ["a", "b"])
+    assert again != first
+    assert again == run_task.client_token("mark", ["b", "a"])
+    assert len(again) <= 64
+
+
+def test_the_mark_depends_on_the_content() -> None:
+    other = task_definition.render(OUTPUTS, TASK, IMAGE_1, "v2", one_off="migrate", command=["x"])
+    assert run_task.started_by(WANTED, "migrate") == run_task.started_by(REGISTERED, "migrate")
+    assert run_task.started_by(WANTED, "migrate") != run_task.started_by(other, "migrate")
+    assert len(run_task.started_by(WANTED, "a-very-long-name-of-a-task")) <= 36
+
+
+def test_a_refused_log_is_an_error() -> None:
+    with pytest.raises(Exception, match="refused"):
+        run(aws(get_log_events=failure("AccessDeniedException")))
