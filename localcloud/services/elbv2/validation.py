@@ -67,7 +67,7 @@ class Validation:
 
     def ip_address_type(self, call: Call) -> None:
         """Loopback addresses are IPv4."""
-        kind = call.params.get("IpAddressType", "ipv4")
+        kind = call.params.get("IpAddressType") or "ipv4"
         if kind != "ipv4":
             raise NotReproducedError("elbv2", f"the IP address type {kind}")
 
@@ -102,17 +102,17 @@ class Validation:
     def create_target_group(self, call: Call) -> None:
         """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html."""
         params = call.params
-        kind = params.get("TargetType", "instance")
+        kind = params.get("TargetType") or "instance"
         if kind != "ip":
             raise NotReproducedError("elbv2", f"targets of type {kind}, only of type ip")
         protocol = params.get("Protocol")
         if protocol not in (None, "HTTP", "HTTPS"):
             raise NotReproducedError("elbv2", f"target groups of protocol {protocol}")
-        if params.get("ProtocolVersion", "HTTP1") not in ("HTTP1", "HTTP2"):
+        if (params.get("ProtocolVersion") or "HTTP1") not in ("HTTP1", "HTTP2"):
             raise NotReproducedError("elbv2", f"protocol version {params['ProtocolVersion']}")
-        if params.get("IpAddressType", "ipv4") != "ipv4":
+        if (params.get("IpAddressType") or "ipv4") != "ipv4":
             raise NotReproducedError("elbv2", "IPv6 targets")
-        if params.get("HealthCheckProtocol", protocol) != protocol:
+        if (params.get("HealthCheckProtocol") or protocol) != protocol:
             raise NotReproducedError(
                 "elbv2", "health checks by another protocol than the traffic's"
             )
@@ -121,7 +121,7 @@ class Validation:
     def modify_target_group(self, call: Call) -> None:
         """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyTargetGroup.html."""
         group = self._balancing.group(call.params["TargetGroupArn"])
-        if call.params.get("HealthCheckProtocol", group.protocol) != group.protocol:
+        if (call.params.get("HealthCheckProtocol") or group.protocol) != group.protocol:
             raise NotReproducedError(
                 "elbv2", "health checks by another protocol than the traffic's"
             )
