@@ -306,7 +306,7 @@ class Aws:
         ) as error:
             message = f"{explain('NoCredentials', '', name, None)} ({error})"
             raise AwsFailure("NoCredentials", message, name) from None
-        except bc.HTTPClientError as error:
+        except (bc.HTTPClientError, bc.ConnectionError) as error:
             message = explain("Unreachable", str(error), name, self.endpoint_url)
             raise AwsFailure("Unreachable", message, name) from None
         except bc.BotoCoreError as error:
