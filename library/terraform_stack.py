@@ -225,6 +225,15 @@ seconds:
   description: Duration of the apply.
   returned: O(action=apply)
   type: float
+verdict:
+  description: V(FAILED).
+  returned: failure
+  type: str
+reasons:
+  description: Why, one line each, for people.
+  returned: failure
+  type: list
+  elements: str
 errors:
   description: What Terraform said, one text an error.
   returned: failure

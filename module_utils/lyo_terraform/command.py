@@ -237,15 +237,16 @@ class Terraform:
         if stream.lock:
             unlock = f"terraform -chdir={self.project} force-unlock"
             return TerraformFailure(explain_lock(stream.lock, unlock), stream.errors)
-        errors = "; ".join(stream.errors) or f"it ended with {code} and said nothing"
-        if any(text in errors for text in NEEDS_INIT):
+        errors = stream.errors or [f"it ended with {code} and said nothing"]
+        if any(text in error for error in errors for text in NEEDS_INIT):
             self.forget_init()
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         after = (
             ". What was done until then is in the state: correct the cause and run this again"
             if verb == "apply"
             else ""
         )
-        return TerraformFailure(f"terraform {verb} failed: {errors}{after}", stream.errors)
+        return TerraformFailure(f"terraform {verb} failed: {errors[0]}{more}{after}", errors)
 
 
 def _pass_on_termination(child: subprocess.Popen[bytes]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from ..lyo_release.infra_marker import write_marker
+from ..lyo_release.verdict import FAILED
 from .command import Terraform, TerraformFailure, child_environment
 from .plan import (
     Change,
@@ -239,9 +240,9 @@ def run(module: Any) -> None:
         result = {"plan": stack.plan, "apply": stack.apply, "mark": stack.mark}[
             module.params["action"]
         ]()
-    except TerraformFailure as failure:
-        module.fail_json(msg=str(failure), errors=failure.errors)
-    except (PlanRefused, AwsFailure) as failure:
-        module.fail_json(msg=str(failure), errors=[])
+    except (TerraformFailure, PlanRefused, AwsFailure) as failure:
+        errors = getattr(failure, "errors", [])
+        reasons = [str(failure), *errors[1:]]
+        module.fail_json(msg=str(failure), verdict=FAILED, reasons=reasons, errors=errors)
     else:
         module.exit_json(**result)
