@@ -90,6 +90,7 @@ class Backend:
         app.router.add_route("*", "/health", self._health)
         app.router.add_route("*", "/slow", self._slow)
         app.router.add_route("*", "/hangup", self._hangup)
+        app.router.add_get("/echo", self._echo)
         app.router.add_route("*", "/{rest:.*}", self._answer)
         self._runner = web.AppRunner(app, keepalive_timeout=5.0, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -112,6 +113,13 @@ class Backend:
     async def _slow(self, request: web.Request) -> web.Response:
         await asyncio.sleep(float(request.query["seconds"]))
         return await self._answer(request)
+
+    async def _echo(self, request: web.Request) -> web.WebSocketResponse:
+        conversation = web.WebSocketResponse()
+        await conversation.prepare(request)
+        async for message in conversation:
+            await conversation.send_str(f"{self.name}: {message.data}")
+        return conversation
 
     async def _hangup(self, request: web.Request) -> web.Response:
         assert request.transport is not None

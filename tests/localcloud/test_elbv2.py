@@ -334,7 +334,7 @@ def test_a_port_that_is_taken_leaves_no_listener_behind(stage: Stage) -> None:
     with socket.socket() as taken:
         taken.bind((stage.address, 18080))
         taken.listen()
-        assert code_of(lambda: stage.listener(18080, FOUND)) == "InternalFailure"
+        assert code_of(lambda: stage.listener(18080, FOUND)) == "InvalidConfigurationRequest"
     assert stage.elb.describe_listeners(LoadBalancerArn=stage.arn)["Listeners"] == []
     stage.listener(18080, FOUND)
     assert stage.get(18080)[0] == 200

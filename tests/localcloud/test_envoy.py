@@ -7,8 +7,10 @@ import http.client
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -258,8 +260,6 @@ def test_a_rejected_configuration_raises_and_the_one_before_goes_on(
             with socket.socket() as taken:
                 taken.bind((f"127.{number}.1.1", 18080))
                 taken.listen()
-                from dataclasses import replace
-
                 listener = good.load_balancers[0].listeners[0]
                 second = replace(listener, id="lb-1-more", port=18080, served_port=18080)
                 more = replace(good, load_balancers=(balancer(number, listener, second),))
@@ -424,5 +424,55 @@ def test_what_a_target_is_told(plane: Plane, number: int) -> None:
             assert told["x-amzn-trace-id"].startswith("Self=1-")
             assert told["x-amzn-trace-id"].endswith(";Root=1-67891233-abc")
             assert not [name for name in told if "envoy" in name or "localcloud" in name]
+
+    run(test)
+
+
+def test_web_sockets_and_old_clients_are_served(plane: Plane, number: int) -> None:
+    def old() -> bytes:
+        with socket.create_connection((f"127.{number}.1.1", 10080), timeout=5) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return b"".join(iter(lambda: connection.recv(4096), b""))
+
+    async def test() -> None:
+        async with backends(number, "app") as (app,):
+            await apply(plane, serving(number, [group("app", app.target)], app=1))
+            await until(lambda: state(plane, group("app", app.target), app.target) == "healthy")
+            async with (
+                aiohttp.ClientSession() as client,
+                client.ws_connect(url(number, "/echo")) as conversation,
+            ):
+                await conversation.send_str("ciao")
+                assert await conversation.receive_str() == "app: ciao"
+            answer = await asyncio.to_thread(old)
+            assert answer.startswith(b"HTTP/1.")
+            assert answer.endswith(b"app")
+
+    run(test)
+
+
+def test_a_refused_part_leaves_the_rest_as_it_was(plane: Plane, number: int) -> None:
+    async def test() -> None:
+        async with backends(number, "app") as (app,):
+            good = serving(number, [group("app", app.target)], app=1)
+            await apply(plane, good)
+            await until(lambda: state(plane, group("app", app.target), app.target) == "healthy")
+            broken = Rule(FixedResponse(200), 1, (Condition("source-ip", ("127.0.0.1",)),))
+            listener = http_listener(broken, forwarding(app=1))
+            with socket.socket() as taken:
+                taken.bind((f"127.{number}.1.1", 18081))
+                taken.listen()
+                second = replace(listener, id="lb-1-more", port=18081, served_port=18081)
+                with pytest.raises(RejectedError):
+                    await apply(
+                        plane,
+                        replace(
+                            serving(number, [group("app", app.leaving)], app=1),
+                            load_balancers=(balancer(number, listener, second),),
+                        ),
+                    )
+            # What was taken before the refusal is taken back.
+            await apply(plane, good)
+            assert (await asyncio.to_thread(get, number))[2] == "app"
 
     run(test)

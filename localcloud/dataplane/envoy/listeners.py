@@ -121,6 +121,12 @@ def _manager(
                 "path_config_source": {"path": str(routes)},
             },
         },
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-listeners.html
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": balancer.address,
+        },
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
         "http_filters": _filters(drop_invalid_headers=balancer.drop_invalid_headers),
         "use_remote_address": True,
         "skip_xff_append": True,

@@ -32,6 +32,7 @@ log = logging.getLogger("localcloud.envoy")
 _START_SECONDS = 15.0
 _APPLY_SECONDS = 10.0
 _POLL_SECONDS = 0.01
+_WARM_SECONDS = 3.0
 # From the main thread, which has confirmed a change, to the workers that serve it.
 _SETTLE_SECONDS = 0.01
 # How long a removed listener's connections may go on with what is in flight.
@@ -61,7 +62,7 @@ class Plane:
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = False
         self._lock = threading.RLock()
-        self._versions = 0
+        self._puts = 0
         self.configuration = Configuration()
         self._served = Resources({}, [], {}, {}, [])
         self._history = CheckHistory()
@@ -135,25 +136,32 @@ class Plane:
 
         What a request may need next is there before anything refers to it, and goes only after
         nothing does: certificates, endpoints, clusters, routes, listeners, and back. Raises
-        RejectedError (the configuration before goes on), UnsupportedError (nothing was touched).
+        RejectedError (the refused part stays as it was), UnsupportedError (nothing was touched),
+        AdminError (Envoy is gone and did not come back).
         """
+        new = render(configuration, self.folder, self._speed)
+        try:
+            self._apply(configuration, new)
+        except AdminError:
+            # It ended under our hands and is being started again.
+            self._until(self.admin.ready, "Envoy did not come back")
+            self._apply(configuration, new)
+
+    def _apply(self, configuration: Configuration, new: Resources) -> None:
         with self._lock:
-            new = render(configuration, self.folder, self._speed)
-            old = self._served
             self._note_registrations(configuration)
-            self._secrets(old, new)
-            self._endpoints(old, new)
+            before = self._puts
+            self._secrets(new.secrets)
+            self._endpoints(new.endpoints)
             names = {entry["name"] for entry in new.clusters}
-            leaving = [entry for entry in old.clusters if entry["name"] not in names]
-            # Where EDS files of clusters that are only leaving stay as they are.
-            self._clusters(old.clusters, new.clusters + leaving)
-            self._routes(old, new)
-            self._listeners(old.listeners, new.listeners)
-            if leaving:
-                self._clusters(new.clusters + leaving, new.clusters)
-            self._remove(old, new)
-            self._served, self.configuration = new, configuration
-            if new != old:
+            leaving = [entry for entry in self._served.clusters if entry["name"] not in names]
+            self._clusters(new.clusters + leaving)
+            self._routes(new.routes)
+            self._listeners(new.listeners)
+            self._clusters(new.clusters)
+            self._forget(new)
+            self.configuration = configuration
+            if self._puts != before:
                 time.sleep(_SETTLE_SECONDS)
 
     def _note_registrations(self, configuration: Configuration) -> None:
@@ -164,59 +172,70 @@ class Plane:
                 if target.key not in known:
                     self._history.forget(group.id, target.key)
 
-    def _secrets(self, old: Resources, new: Resources) -> None:
-        for name, resource in new.secrets.items():
-            before = old.secrets.get(name)
-            if resource != before:
-                self._put(f"sds.{name}", self.folder.secret(name), [resource], before, private=True)
+    def _secrets(self, new: dict[str, JsonObject]) -> None:
+        served = self._served.secrets
+        for name, resource in new.items():
+            if resource != served.get(name):
+                path, before = self.folder.secret(name), served.get(name)
+                self._put(f"sds.{name}", path, [resource], before, private=True)
+                served[name] = resource
 
-    def _endpoints(self, old: Resources, new: Resources) -> None:
-        for name, resource in new.endpoints.items():
-            before = old.endpoints.get(name)
-            if resource != before:
-                self._put(f"cluster.{name}", self.folder.endpoints(name), [resource], before)
+    def _endpoints(self, new: dict[str, JsonObject]) -> None:
+        served = self._served.endpoints
+        for name, resource in new.items():
+            if resource != served.get(name):
+                path, before = self.folder.endpoints(name), served.get(name)
+                self._put(f"cluster.{name}", path, [resource], before)
+                served[name] = resource
 
-    def _clusters(self, old: list[Any], new: list[Any]) -> None:
-        if new == old:
+    def _clusters(self, new: list[JsonObject]) -> None:
+        served = self._served.clusters
+        if new == served:
             return
-        self._put("cluster_manager.cds", self.folder.clusters, new, old)
-        added = {entry["name"] for entry in new} - {entry["name"] for entry in old}
-        if added:
-            self._until(
-                lambda: added <= hosts(self.admin.clusters()).keys(),
-                f"the target groups {', '.join(sorted(added))} were not taken up",
-            )
+        self._put("cluster_manager.cds", self.folder.clusters, new, served)
+        self._served.clusters = new
+        added = {entry["name"] for entry in new} - {entry["name"] for entry in served}
+        deadline = time.monotonic() + _WARM_SECONDS
+        # A cluster is there when each of its targets was checked once; one that keeps its first
+        # check waiting gets no request anyhow, so it must not hold up the others.
+        while added - hosts(self.admin.clusters()).keys() and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
 
-    def _routes(self, old: Resources, new: Resources) -> None:
-        for name, resource in new.routes.items():
-            before = old.routes.get(name)
-            if resource != before:
-                self._put(f"http.{name}.rds.{name}", self.folder.routes(name), [resource], before)
+    def _routes(self, new: dict[str, JsonObject]) -> None:
+        served = self._served.routes
+        for name, resource in new.items():
+            if resource != served.get(name):
+                path, before = self.folder.routes(name), served.get(name)
+                self._put(f"http.{name}.rds.{name}", path, [resource], before)
+                served[name] = resource
 
-    def _listeners(self, old: list[Any], new: list[Any]) -> None:
-        if new == old:
+    def _listeners(self, new: list[JsonObject]) -> None:
+        served = self._served.listeners
+        if new == served:
             return
-        self._put("listener_manager.lds", self.folder.listeners, new, old)
+        self._put("listener_manager.lds", self.folder.listeners, new, served)
+        self._served.listeners = new
+        warming = "listener_manager.total_listeners_warming"
         self._until(
-            lambda: (
-                self.admin.stats("listener_manager.total_listeners_warming")
-                == {"listener_manager.total_listeners_warming": "0"}
-            ),
+            lambda: self.admin.stats(warming).get(warming) == "0",
             "a listener did not become active",
         )
 
-    def _remove(self, old: Resources, new: Resources) -> None:
-        for name in old.endpoints.keys() - new.endpoints.keys():
-            self.folder.endpoints(name).unlink(missing_ok=True)
-        for name in old.routes.keys() - new.routes.keys():
-            self.folder.routes(name).unlink(missing_ok=True)
-        for name in old.secrets.keys() - new.secrets.keys():
-            self.folder.secret(name).unlink(missing_ok=True)
+    def _forget(self, new: Resources) -> None:
+        """Remove the files nothing refers to any more."""
+        for served, kept, path in (
+            (self._served.endpoints, new.endpoints, self.folder.endpoints),
+            (self._served.routes, new.routes, self.folder.routes),
+            (self._served.secrets, new.secrets, self.folder.secret),
+        ):
+            for name in served.keys() - kept.keys():
+                path(name).unlink(missing_ok=True)
+                del served[name]
 
     def _write(self, path: Path, resources: list[Any], *, private: bool = False) -> str:
         """Replace a discovery file by renaming, as Envoy's watch asks; returns its version."""
-        self._versions += 1
-        version = f"{time.time_ns()}-{self._versions}"
+        self._puts += 1
+        version = f"{time.time_ns()}-{self._puts}"
         temporary = path.with_suffix(".tmp")
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644

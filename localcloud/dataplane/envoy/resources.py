@@ -58,7 +58,7 @@ class Folder:
         return self.root / "admin.sock"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Resources:
     """The content of each discovery file: lists of resources."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from localcloud.dataplane.envoy.accesslog import Entry, parse
 from localcloud.dataplane.envoy.tail import Tail
 
-# Envoy's file is begun anew beyond this: its lines are counted and converted by then.
+# A log is begun anew beyond this.
 _LARGEST_FILE = 64 * 1024 * 1024
 
 Certificates = dict[str, list[tuple[str, tuple[str, ...]]]]
@@ -116,6 +116,12 @@ class Traffic:
             content = path.read_bytes()
             path.unlink()
             return content
+
+    def limit(self, balancer: str) -> None:
+        """Begin the log of a load balancer anew when nobody takes it and it has become large."""
+        path = self.log_file(balancer)
+        if path.exists() and path.stat().st_size > _LARGEST_FILE:
+            self.take(balancer)
 
     def _rotate(self, certificates: Certificates) -> None:
         done = self._source.with_suffix(".done")

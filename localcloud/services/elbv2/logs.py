@@ -51,9 +51,11 @@ class AccessLogs:
         self._balancing.counters()
         with self._cloud.lock:
             for balancer in self._balancing.balancers():
+                name = translate.identifier(balancer.arn)
                 if balancer.attrs["access_logs.s3.enabled"] != "true":
+                    self._balancing.traffic.limit(name)
                     continue
-                content = self._balancing.traffic.take(translate.identifier(balancer.arn))
+                content = self._balancing.traffic.take(name)
                 if not content:
                     continue
                 try:

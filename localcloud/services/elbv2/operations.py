@@ -165,7 +165,7 @@ class Operations:
         listeners = backend.load_balancers[call.params["LoadBalancerArn"]].listeners
         try:
             self._balancing.refresh()
-        except AwsError:
+        except AwsError as error:
             del listeners[next(reversed(listeners))]
             self._balancing.refresh()
-            raise
+            raise AwsError("InvalidConfigurationRequest", error.message) from error
