@@ -11,6 +11,7 @@ from localcloud.api import AwsError, Call, NotReproducedError
 from localcloud.cloud import Cloud
 from localcloud.dataplane.cdn import Cdn
 from localcloud.services.cloudfront.collections import Collection, Entry, check_etag, new_id
+from localcloud.services.cloudfront.defaults import complete
 from localcloud.services.cloudfront.policies import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,
@@ -111,6 +112,7 @@ class CloudFront:
                 "DistributionAlreadyExists", "The caller reference is used already.", status=409
             )
         self._check(config)
+        config = complete(config)
         identifier = new_id()
         used = {distribution.address for distribution in self._all()}
         address = next(a for k in range(1, 255) if (a := self._cloud.addresses.cdn(k)) not in used)
@@ -213,7 +215,7 @@ class CloudFront:
         distribution = self._distribution(call.params["Id"])
         check_etag(call, distribution.etag)
         self._check(call.params["DistributionConfig"])
-        distribution.update(call.params["DistributionConfig"])
+        distribution.update(complete(call.params["DistributionConfig"]))
         self._deploy(distribution)
         return self._answer(distribution)
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import botocore.session
 import pytest
 
 from localcloud.dataplane.cdn import Cache
+from localcloud.services.cloudfront.defaults import complete
 from localcloud.services.cloudfront.policies import CACHE_POLICIES, RESPONSE_HEADERS_POLICIES
 from localcloud.services.cloudfront.serving import (
     Response,
@@ -88,3 +90,22 @@ def test_cache_serves_until_expiry_and_forgets_what_is_invalidated() -> None:
     assert cache.get("/b", now=10) is None
     cache.invalidate(["/a/*"])
     assert cache.get("/a/index.html", now=1) is None
+
+
+def test_a_completed_configuration_has_the_model_s_members_and_keeps_what_was_given() -> None:
+    given = {
+        "PriceClass": "PriceClass_100",
+        "Origins": {"Quantity": 1, "Items": [{"Id": "s3", "DomainName": "site"}]},
+        "DefaultCacheBehavior": {"TargetOriginId": "s3", "Compress": True},
+    }
+    whole = complete(given)
+    model = botocore.session.get_session().get_service_model("cloudfront")
+    for shape, value in (
+        ("DistributionConfig", whole),
+        ("DefaultCacheBehavior", whole["DefaultCacheBehavior"]),
+        ("Origin", whole["Origins"]["Items"][0]),
+    ):
+        assert set(value) <= set(model.shape_for(shape).members), shape
+    assert whole["PriceClass"] == "PriceClass_100"
+    assert whole["DefaultCacheBehavior"]["Compress"] is True
+    assert whole["Origins"]["Items"][0]["ConnectionAttempts"] == 3
