@@ -234,11 +234,6 @@ reasons:
   returned: failure
   type: list
   elements: str
-errors:
-  description: What Terraform said, one text an error.
-  returned: failure
-  type: list
-  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -241,8 +241,7 @@ def run(module: Any) -> None:
             module.params["action"]
         ]()
     except (TerraformFailure, PlanRefused, AwsFailure) as failure:
-        errors = getattr(failure, "errors", [])
-        reasons = [str(failure), *errors[1:]]
-        module.fail_json(msg=str(failure), verdict=FAILED, reasons=reasons, errors=errors)
+        reasons = [str(failure), *getattr(failure, "errors", [])[1:]]
+        module.fail_json(msg=str(failure), verdict=FAILED, reasons=reasons)
     else:
         module.exit_json(**result)
