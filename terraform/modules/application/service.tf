@@ -1,5 +1,5 @@
 resource "aws_cloudwatch_log_group" "application" {
-  name              = "/lyo/${var.name}/application"
+  name              = "/${var.name}/application"
   retention_in_days = var.service.log_days
 }
 

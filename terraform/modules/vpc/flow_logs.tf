@@ -1,7 +1,7 @@
 resource "aws_cloudwatch_log_group" "flow_logs" {
   count = var.flow_logs.enabled ? 1 : 0
 
-  name              = "/lyo/${var.name}/vpc-flow-logs"
+  name              = "/${var.name}/vpc-flow-logs"
   retention_in_days = var.flow_logs.retention_days
 }
 
