@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from localcloud.certificates import VALIDITY, CertificateAuthority, new_key
-from localcloud.services.acm import is_reserved, validation_record
+from localcloud.services.acm_certificate import is_reserved, validation_record
 
 
 def test_a_certificate_is_valid_for_names_and_addresses_below_the_bundle(tmp_path: Path) -> None:
