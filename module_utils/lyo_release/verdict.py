@@ -64,15 +64,11 @@ def of_rollback(ending: Ending, method: str) -> tuple[str, str]:
 
     :param method: ``stop`` where a deployment was turned back, else a revision was deployed.
     """
+    verdict, reason = of_release(ending, "complete")
     if method == "stop":
-        if ending.status == "ROLLBACK_SUCCESSFUL":
-            return ROLLED_BACK, "the deployment was turned back, the former release serves"
         if ending.status == "SUCCESSFUL":
             return FAILED, "the deployment ended before it could be stopped; run rollback again"
-        if ending.status in ("ROLLBACK_FAILED", "STOPPED"):
-            return FAILED, f"the deployment ended as {ending.status}: look at the service now"
-        return of_release(ending, "complete")
-    verdict, reason = of_release(ending, "complete")
+        return verdict, reason
     if verdict == DEPLOYED:
         return ROLLED_BACK, "the former release carries all production traffic again"
     if verdict == ROLLED_BACK:

@@ -88,6 +88,7 @@ HOOK = {"waiting_hooks": ("h",)}
         (seen(**BAKING), {"wait_for": "bake"}, d.END),
         (seen(**BAKING), {"wait_for": "bake", "turning_back": True}, d.POLL),
         (seen("BAKE_TIME", production_weight=50.0), {"wait_for": "bake"}, d.POLL),
+        (seen(**BAKING, elapsed=1000), {}, d.POLL),
         (seen(**BAKING, elapsed=1001), {}, d.GIVE_UP),
         (seen("CLEAN_UP", elapsed=1001), {}, d.GIVE_UP),
         (seen(status="ROLLBACK_IN_PROGRESS", elapsed=1001), {}, d.GIVE_UP),

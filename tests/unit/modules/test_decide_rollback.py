@@ -52,6 +52,7 @@ def chosen(choice: Choice) -> str:
         # Already undone: nothing, however often it is asked for.
         ([(GOOD, 1), (BACK, 2)], 1, None, "none"),
         ([(GOOD, 1), (GOOD, 2), (GOOD, 1)], 1, None, "none"),
+        ([(GOOD, 2), (GOOD, 1)], 1, None, "none"),
         # … but a release after a rollback can be undone again.
         ([(GOOD, 1), (GOOD, 2), (GOOD, 1), (GOOD, 2)], 2, None, "v1"),
         ([(GOOD, 1), (BACK, 2), (GOOD, 2)], 2, None, "v1"),
@@ -78,6 +79,13 @@ def test_choose(past: list[tuple[str, int]], current: int, to: str | None, expec
 def test_a_refusal_lists_what_has_served() -> None:
     choice = choose(history((GOOD, 1), (GOOD, 2), (GOOD, 3)), REVISIONS, f"{ARN}:3", "v9")
     assert "v2 (lyo:2), v1 (lyo:1)" in choice.reason
+
+
+def test_what_is_undone_already_names_where_else_to_go() -> None:
+    choice = choose(history((GOOD, 1), (GOOD, 2), (BACK, 3)), REVISIONS, f"{ARN}:2", None)
+    assert choice.reason.endswith("say -e to=<release>, one of v1 (lyo:1)")
+    alone = choose(history((GOOD, 1), (BACK, 2)), REVISIONS, f"{ARN}:1", None)
+    assert "-e to=" not in alone.reason
 
 
 def test_the_placeholder_of_the_service_is_no_release() -> None:
