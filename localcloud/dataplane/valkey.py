@@ -122,6 +122,7 @@ def render(
         "save": "",
         "appendonly": "no",
         "daemonize": "no",
+        "set-proc-title": "no",  # the command line tells whose it is
         "dbfilename": "dump.rdb",
         "enable-debug-command": "no",
     }

@@ -63,7 +63,7 @@ class Node:
 
     def _start(self, snapshot: Path | None = None) -> None:
         with self.state.cloud.lock:
-            tokens = list(self.group.accepted)
+            tokens = list(self.group.tokens)
             values = dict(self.state.parameter_group(self.group.parameter_group).values)
         self.server.start(tokens, values, snapshot)
 
@@ -87,9 +87,9 @@ class Node:
         )
 
     def use_tokens(self) -> None:
-        """Let in exactly the tokens that the group's record accepts."""
+        """Let in exactly the tokens in the group's record."""
         with self.state.cloud.lock:
-            tokens = list(self.group.accepted)
+            tokens = list(self.group.tokens)
         self.server.set_tokens(tokens)
         self._set("available")
 

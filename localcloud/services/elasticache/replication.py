@@ -317,23 +317,24 @@ class ReplicationApi:
     def _modify_token(self, group: Group, params: Mapping[str, Any]) -> None:
         """https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html
 
-        ROTATE accepts the new token beside the present one (or beside none), SET only the new one.
+        ROTATE accepts the new token beside the present one, SET only the new one.
         """
         token, strategy = params.get("AuthToken"), params.get("AuthTokenUpdateStrategy") or "ROTATE"
         if strategy == "DELETE":
             if token:
                 raise invalid_combination("AuthToken can't be given with strategy DELETE.")
-            tokens, group.open_too = [], False
+            tokens = []
         else:
             if not token:
                 raise invalid_combination(f"Strategy {strategy} needs AuthToken.")
             check_token(token)
-            if strategy == "SET":
-                tokens, group.open_too = [token], False
-            else:
-                # Clients without a token stay welcome until SET ends the transition.
-                group.open_too = group.open_too or not group.tokens
-                tokens = [*[old for old in group.tokens if old != token], token][-2:]
+            if strategy == "ROTATE" and not group.tokens:
+                raise refused(
+                    "ROTATE from no AUTH token to the first: Valkey lets clients in either with a "
+                    "token or without. Use SET"
+                )
+            kept = [old for old in group.tokens if old != token]
+            tokens = [token] if strategy == "SET" else [*kept, token][-2:]
         self._take_token(group, tokens)
         group.set_status("modifying")
         group.node.ask(group.node.use_tokens)

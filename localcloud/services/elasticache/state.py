@@ -96,7 +96,6 @@ class Group:
     address: str
     port: int
     tokens: list[str] = field(default_factory=list)
-    open_too: bool = False
     pending: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,11 +107,6 @@ class Group:
     def status(self) -> str:
         """Status."""
         return str(self.members["Status"])
-
-    @property
-    def accepted(self) -> list[str]:
-        """Tokens the server asks for; none while clients without one are still let in."""
-        return [] if self.open_too else self.tokens
 
     def set_status(self, status: str) -> None:
         """Set the status of the group and of its node."""
