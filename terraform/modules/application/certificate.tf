@@ -1,10 +1,12 @@
 locals {
-  # For a load balancer's own name no public authority issues a certificate; the local cloud's does.
   api_host = var.domain == null ? aws_lb.this.dns_name : "api.${var.domain}"
+  # Without a domain: a name of no public zone, which the local cloud's authority certifies at once,
+  # together with its load balancers' addresses. AWS never would.
+  certificate_name = var.domain == null ? "api.${var.name}.internal" : local.api_host
 }
 
 resource "aws_acm_certificate" "api" {
-  domain_name       = local.api_host
+  domain_name       = local.certificate_name
   validation_method = "DNS"
 
   tags = { Name = "${var.name}-api" }

@@ -1,0 +1,183 @@
+# For each validation of a variable, a value that it must refuse.
+
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_data "aws_secretsmanager_random_password" {
+    defaults = { random_password = "0123456789abcdef0123456789abcdef" }
+  }
+  mock_resource "aws_acm_certificate" {
+    defaults = {
+      arn                       = "arn:aws:acm:eu-south-1:123456789012:certificate/test"
+      domain_validation_options = []
+    }
+  }
+}
+
+variables {
+  environment = "production"
+  account_id  = "123456789012"
+  region      = "eu-south-1"
+  domain      = "lyo.example"
+}
+
+run "environment" {
+  command = plan
+
+  variables {
+    environment = "prod"
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "account_id" {
+  command = plan
+
+  variables {
+    account_id = "1234"
+  }
+
+  expect_failures = [var.account_id]
+}
+
+run "region" {
+  command = plan
+
+  variables {
+    region = "Milan"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "tags" {
+  command = plan
+
+  variables {
+    tags = { Environment = "other" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "max_retries" {
+  command = plan
+
+  variables {
+    provider_settings = { max_retries = 0 }
+  }
+
+  expect_failures = [var.provider_settings]
+}
+
+run "no_domain" {
+  command = plan
+
+  variables {
+    domain = null
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "public_https_port" {
+  command = plan
+
+  variables {
+    public_https_port = 10443
+  }
+
+  expect_failures = [var.public_https_port]
+}
+
+run "secret_recovery" {
+  command = plan
+
+  variables {
+    secret_recovery_days = 0
+  }
+
+  expect_failures = [var.secret_recovery_days]
+}
+
+run "zones" {
+  command = plan
+
+  variables {
+    network = { zones = ["eu-south-1a"], nat_gateways = 1 }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "postgres_unprotected" {
+  command = plan
+
+  variables {
+    postgres = { deletion_protection = false }
+  }
+
+  expect_failures = [var.postgres]
+}
+
+run "postgres_without_tls" {
+  command = plan
+
+  variables {
+    postgres = { force_ssl = false }
+  }
+
+  expect_failures = [var.postgres]
+}
+
+run "cache_without_failover" {
+  command = plan
+
+  variables {
+    cache = { nodes = 1 }
+  }
+
+  expect_failures = [var.cache]
+}
+
+run "cache_without_tls" {
+  command = plan
+
+  variables {
+    cache = { transit_encryption = false }
+  }
+
+  expect_failures = [var.cache]
+}
+
+run "load_balancer_unprotected" {
+  command = plan
+
+  variables {
+    load_balancer = { deletion_protection = false }
+  }
+
+  expect_failures = [var.load_balancer]
+}
+
+run "one_task" {
+  command = plan
+
+  variables {
+    scaling = { min = 1 }
+  }
+
+  expect_failures = [var.scaling]
+}
+
+run "registry_forgets" {
+  command = plan
+
+  variables {
+    registry = { force_delete = true }
+  }
+
+  expect_failures = [var.registry]
+}
