@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 from datetime import datetime
 from typing import Any
@@ -30,7 +31,12 @@ _ALGORITHM_BY_CURVE = {"secp256r1": "EC_prime256v1", "secp384r1": "EC_secp384r1"
 
 
 def is_reserved(name: str) -> bool:
-    """Whether no public DNS can hold a name."""
+    """Whether no public DNS can hold a name; a load balancer's here is its loopback address."""
+    try:
+        if ipaddress.ip_address(name).is_loopback:
+            return True
+    except ValueError:
+        pass  # a name, not an address
     return any(name == suffix or name.endswith(f".{suffix}") for suffix in _RESERVED)
 
 

@@ -61,6 +61,8 @@ def test_an_unknown_algorithm_is_refused() -> None:
         ("api.lyo.it", False),
         ("latest", False),
         ("notexample.com", False),
+        ("127.15.1.1", True),
+        ("8.8.8.8", False),
     ],
 )
 def test_reserved_names(name: str, reserved: bool) -> None:
