@@ -204,20 +204,19 @@ class Terraform:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                # Out of reach of signals to a whole group: a second one would make Terraform
+                # stop at once, without saving its state.
+                start_new_session=True,
                 preexec_fn=_interrupt_with_parent if sys.platform == "linux" else None,
             )
-            previous = _pass_on_termination(child)
             try:
                 while child.poll() is None:
                     self._read(source, stream, stage)
                     time.sleep(POLL_SECONDS)
                 self._read(source, stream, stage)
             finally:
-                signal.signal(signal.SIGTERM, previous)
-                if child.poll() is None:
-                    # A clean stop: the state is saved, the lock released.
+                if child.poll() is None and sys.platform != "linux":
                     child.send_signal(signal.SIGINT)
-                    child.wait()
         if child.returncode in (0, 2) and not stream.errors:
             return child.returncode
         raise self._failure(stream, arguments[0], child.returncode)
@@ -249,17 +248,8 @@ class Terraform:
         return TerraformFailure(f"terraform {verb} failed: {errors[0]}{more}{after}", errors)
 
 
-def _pass_on_termination(child: subprocess.Popen[bytes]) -> Any:
-    """Let a termination of this process stop Terraform cleanly; return the former handler."""
-
-    def stop(_number: int, _frame: Any) -> None:
-        child.send_signal(signal.SIGINT)
-
-    return signal.signal(signal.SIGTERM, stop)
-
-
 def _interrupt_with_parent() -> None:
-    """In the child: be interrupted when the parent dies, which Terraform takes as a clean stop."""
+    """In the child: be interrupted, once, when the parent dies; Terraform then stops cleanly."""
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)
 

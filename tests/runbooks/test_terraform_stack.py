@@ -203,18 +203,21 @@ def test_a_missing_command_is_told(played: Played) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal on a parent's death")
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_it_is_stopped_cleanly_when_its_parent_goes(
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_it_is_stopped_once_when_its_parents_group_is_signalled(
     played: Played, tmp_path: Path, end: signal.Signals
 ) -> None:
     started, stopped = tmp_path / "started", tmp_path / "stopped"
     played.plays(
         "import pathlib, signal, time\n"
-        "def stop(*_):\n"
+        "signals = []\n"
+        "def stop(number, _):\n"
+        "    signals.append(number)\n"
+        "    if len(signals) > 1: sys.exit(9)\n"
         # What Terraform does then: it finishes, writes to its output, saves its state.
-        "    time.sleep(0.3); print('{}', flush=True)\n"
+        "    time.sleep(0.7); print('{}', flush=True)\n"
         f"    pathlib.Path({str(stopped)!r}).touch(); sys.exit(1)\n"
-        "signal.signal(signal.SIGINT, stop)\n"
+        "for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, stop)\n"
         f"pathlib.Path({str(started)!r}).touch()\n"
         "time.sleep(30)\n"
     )
@@ -226,10 +229,14 @@ def test_it_is_stopped_cleanly_when_its_parent_goes(
         "t.follow('apply', ['apply'])\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", parent], cwd=ROOT, stderr=subprocess.DEVNULL, env={**os.environ}
+        [sys.executable, "-c", parent],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ},
+        start_new_session=True,
     )
     _until(started)
-    process.send_signal(end)
+    os.killpg(process.pid, end)
     _until(stopped)
     process.wait(timeout=10)
 
