@@ -236,6 +236,35 @@ def test_what_cannot_be_done_is_refused(rds: Any, changes: dict[str, Any]) -> No
         instance(rds, "never")
 
 
+def test_the_log_is_read_and_exported(rds: Any, cloud: RunningCloud, database: str) -> None:
+    rds.modify_db_instance(
+        DBInstanceIdentifier=database,
+        CloudwatchLogsExportConfiguration={"EnableLogTypes": ["postgresql"]},
+    )
+    until("exports are on", lambda: instance(rds, database)["EnabledCloudwatchLogsExports"])
+    with connect(instance(rds, database), PASSWORD) as connection:
+        connection.execute("DO $$ BEGIN RAISE WARNING 'seen in the log'; END $$")
+    (file,) = rds.describe_db_log_files(DBInstanceIdentifier=database)["DescribeDBLogFiles"]
+
+    def read() -> bool:
+        portion = rds.download_db_log_file_portion(
+            DBInstanceIdentifier=database, LogFileName=file["LogFileName"]
+        )
+        return "seen in the log" in portion["LogFileData"]
+
+    until("the log has it", read)
+    logs = cloud.client("logs")
+
+    def exported() -> bool:
+        try:
+            found = logs.filter_log_events(logGroupName=f"/aws/rds/instance/{database}/postgresql")
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+        return any("seen in the log" in event["message"] for event in found["events"])
+
+    until("CloudWatch Logs has it", exported)
+
+
 def test_clusters_and_replicas_are_refused(rds: Any) -> None:
     with pytest.raises(ClientError, match="does not reproduce"):
         rds.create_db_cluster(DBClusterIdentifier="c", Engine="aurora-postgresql")

@@ -32,6 +32,7 @@ log = logging.getLogger("localcloud.rds")
 _UPLOAD_EVERY = 300.0
 _DAY = 86400.0
 _LOOK_EVERY = 0.25  # wall seconds between two looks at the process
+_LOG_AT_ONCE = 512 * 1024  # bytes exported between two looks
 _RECOVERY_TIMEOUT = 3600.0  # wall seconds
 
 
@@ -49,6 +50,7 @@ class Database:
         self.instance: Instance
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ended = False
+        self._exported = 0
         self._next_upload = 0.0
         self._next_backup = 0.0
 
@@ -279,6 +281,7 @@ class Database:
     # Between the jobs
 
     def _look_after(self) -> None:
+        self._export_log()
         if self.server is None or self.instance.status != "available":
             return
         if self.server.crashed:
@@ -290,6 +293,28 @@ class Database:
                 self.first_backup()
             elif time.monotonic() >= self._next_upload:
                 self._upload()
+
+    def _export_log(self) -> None:
+        """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Procedural.UploadtoCloudWatch.html"""
+        logs = self.state.cloud.parts.get("logs")
+        if logs is None or not self.log_file.exists():
+            return
+        if "postgresql" not in self.instance.members["EnabledCloudwatchLogsExports"]:
+            self._exported = self.log_file.stat().st_size
+            return
+        with self.log_file.open("rb") as reader:
+            reader.seek(self._exported)
+            # What does not end in a line break is not complete yet.
+            whole, newline, _ = reader.read(_LOG_AT_ONCE).rpartition(b"\n")
+        if newline:
+            self._exported += len(whole) + 1
+            now = int(time.time() * 1000)
+            lines = [(now, line) for line in whole.decode(errors="replace").split("\n") if line]
+            name = self.instance.name
+            group, stream = f"/aws/rds/instance/{name}/postgresql", f"{name}.0"
+            # RDS makes the group itself, also again after somebody has deleted it.
+            logs.ensure_stream(group, stream, create_group=True)
+            logs.put(group, stream, lines)
 
     def _recover_from_crash(self) -> None:
         """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html"""

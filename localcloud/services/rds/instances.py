@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from localcloud.api import AwsError, Call
@@ -216,7 +217,8 @@ class InstanceApi:
                 )
             self._state.forget_secret(record)
         if params.get("RotateMasterUserPassword"):
-            return self.master_password(record, {"ManageMasterUserPassword": True})
+            # The secret follows once the database knows the password.
+            return new_password()
         if params.get("ManageMasterUserPassword") and record.secret_arn:
             return None
         return self.master_password(record, params)
@@ -224,6 +226,8 @@ class InstanceApi:
     def _reset_password(self, record: Instance, password: str) -> None:
         record.database.set_password(password)
         with self._state.cloud.lock:
+            if record.secret_arn is not None:
+                self._state.secret_of(record, password)
             if record.status == "resetting-master-credentials":
                 record.members["DBInstanceStatus"] = "available"
 
@@ -371,14 +375,12 @@ class InstanceApi:
             del state.instances[record.name]
         state.event("db-instance", record.name, "DB instance deleted", "deletion")
 
-    def rotate_managed_password(self, secret_arn: str) -> bool:
-        """Rotate the master user's password because its secret is asked to; False: not ours."""
+    def rotate_managed_password(self, secret_arn: str) -> None:
+        """Rotate a master user's password because its secret was asked to be rotated."""
         for record in self._state.instances.values():
-            if record.secret_arn == secret_arn:
-                password = self.master_password(record, {"ManageMasterUserPassword": True}) or ""
-                record.database.ask(lambda: self._reset_password(record, password))  # noqa: B023
-                return True
-        return False
+            if record.secret_arn == secret_arn and record.status == "available":
+                record.members["DBInstanceStatus"] = "resetting-master-credentials"
+                record.database.ask(partial(self._reset_password, record, new_password()))
 
     def describe_db_log_files(self, call: Call) -> Mapping[str, Any]:
         """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBLogFiles.html"""
