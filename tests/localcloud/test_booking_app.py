@@ -371,6 +371,9 @@ def test_a_missing_variable_is_named(backend: Backend, current: str) -> None:
 def test_seeding_again_changes_nothing(backend: Backend, current: str, tmp_path: Path) -> None:
     again = backend.run("v2", current, "seed", "--file", str(harness.APP / "tenants.json"))
     assert "0 created or changed" in again.stdout
+    migrated = backend.run("v2", current, "migrate", "--seed", str(harness.APP / "tenants.json"))
+    assert migrated.returncode == 0
+    assert "0 created or changed" in migrated.stdout
     wrong = tmp_path / "tenants.json"
     wrong.write_text('[{"id": "x"}]')
     refused = backend.run("v2", current, "seed", "--file", str(wrong))

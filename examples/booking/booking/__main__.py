@@ -1,4 +1,4 @@
-"""The image's entry point: `python -m booking serve | migrate [--check] | seed --file FILE`."""
+"""The image's entry point: `python -m booking serve | migrate [--check | --seed FILE] | seed --file FILE`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="answer HTTP and process messages until SIGTERM")
     migrate = commands.add_parser("migrate", help="upgrade the schema to this release's revision")
-    migrate.add_argument(
+    how = migrate.add_mutually_exclusive_group()
+    how.add_argument(
         "--check",
         action="store_true",
         help="change nothing; exit 0 when up to date, 3 when pending",
+    )
+    how.add_argument(
+        "--seed",
+        type=Path,
+        metavar="FILE",
+        help="create or update these tenants afterwards, for environments that come and go",
     )
     seed = commands.add_parser("seed", help="create or update tenants from a JSON file")
     seed.add_argument("--file", type=Path, required=True, help="a list of tenants")
@@ -44,7 +51,10 @@ def main() -> int:
             from booking.migrate import migrate
 
             release = ReleaseConfig.from_env(os.environ)
-            return migrate(database, release, check=arguments.check)
+            code = migrate(database, release, check=arguments.check)
+            if code or arguments.seed is None:
+                return code
+            arguments.file = arguments.seed
         from booking.seed import seed
 
         return seed(database, arguments.file)
