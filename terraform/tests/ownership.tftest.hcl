@@ -60,8 +60,8 @@ run "first" {
   }
 }
 
-# Another port means another task definition, another load balancer block and other target groups:
-# everything that a deployment owns would change, if Terraform owned it.
+# Another container would be another load balancer block, if Terraform owned it. (Task definition
+# and weights cannot change under a mock: tests/localcloud/test_terraform.py changes them for real.)
 run "another_port" {
   command = plan
   module {
@@ -75,13 +75,5 @@ run "another_port" {
   assert {
     condition     = [for block in aws_ecs_service.this.load_balancer : block.container_port] == [8080]
     error_message = "The service's load balancer is ECS's after a release: ignore_changes must have load_balancer."
-  }
-  assert {
-    condition     = aws_ecs_service.this.task_definition == run.first.bootstrap_task_definition_arn
-    error_message = "The service's task definition is a release's: ignore_changes must have task_definition."
-  }
-  assert {
-    condition     = alltrue([for rule in aws_lb_listener_rule.traffic : length(rule.action[0].forward[0].target_group) == 2 && alltrue([for group in rule.action[0].forward[0].target_group : startswith(group.arn, "arn:")])])
-    error_message = "The rules' weights are ECS's: ignore_changes must have action."
   }
 }

@@ -78,8 +78,3 @@ output "certificate_validation_records" {
     value = option.resource_record_value
   }]
 }
-
-output "bootstrap_task_definition_arn" {
-  description = "ARN of the task definition that the service was made with, and that no task is started from."
-  value       = aws_ecs_task_definition.bootstrap.arn
-}
