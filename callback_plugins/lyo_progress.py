@@ -146,11 +146,21 @@ def censored(result: Mapping[str, Any]) -> bool:
     return bool(result.get("_ansible_no_log")) or "censored" in result
 
 
-def failed_summary(summary: Mapping[str, Any], problem: str) -> dict[str, Any]:
+def problems_of(task: str, result: Mapping[str, Any]) -> list[str]:
+    """Why a task failed: its module's reasons where it gives some, else its message."""
+    if censored(result):
+        return [f"{task}: (hidden)"]
+    reasons = result.get("reasons")
+    if isinstance(reasons, list) and reasons:
+        return [f"{task}: {reason}" for reason in reasons]
+    return [f"{task}: {result.get('msg', 'it failed')}"]
+
+
+def failed_summary(summary: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """The summary of a run in which a task failed: no verdict of success survives that."""
     if summary.get("verdict") in BAD_VERDICTS:
         return dict(summary)
-    return {**summary, "verdict": "FAILED", "reasons": [problem]}
+    return {**summary, "verdict": "FAILED", "reasons": problems}
 
 
 class LiveLine:
@@ -223,7 +233,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._summary: dict[str, Any] = {}
-        self._problem = ""
+        self._problems: list[str] = []
         self._durations: dict[str, float] = {}
         self._step = ""
         self._task_started = time.monotonic()
@@ -279,9 +289,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if ignore_errors:
             return
         self._collect(result)
-        task, message = result.task.get_name(), result.result.get("msg", "it failed")
-        hidden = censored(result.result)
-        self._problem = f"{task}: {'(hidden)' if hidden else message}"
+        self._problems = problems_of(result.task.get_name(), result.result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Show the summary."""
@@ -290,7 +298,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if not self._summary:
             return
         if stats.failures or stats.dark:
-            self._summary = failed_summary(self._summary, self._problem)
+            self._summary = failed_summary(self._summary, self._problems)
         first, *others = render_summary(self._summary, self._durations) or [""]
         self._display.display(first, color=COLORS.get(str(self._summary.get("verdict"))))
         for line in others:

@@ -36,4 +36,4 @@ def _permission(bucket: FakeBucket, action: str, resource: str) -> Any:
 
 def register(cloud: Cloud) -> None:  # noqa: ARG001 - every service registers with its cloud
     """Extend moto's buckets."""
-    FakeBucket.get_permission = _permission  # type: ignore[method-assign]
+    FakeBucket.get_permission = _permission  # type: ignore[method-assign,assignment]

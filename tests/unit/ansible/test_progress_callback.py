@@ -96,7 +96,7 @@ def test_a_fact_and_a_verdict_say_something() -> None:
 
 @pytest.mark.parametrize("verdict", ["", "UNCHANGED", "DEPLOYED", "PREDICTED"])
 def test_a_failure_overrules_a_good_verdict(verdict: str) -> None:
-    assert callback.failed_summary({"verdict": verdict, "reasons": ["old"]}, "broke") == {
+    assert callback.failed_summary({"verdict": verdict, "reasons": ["old"]}, ["broke"]) == {
         "verdict": "FAILED",
         "reasons": ["broke"],
     }
@@ -105,4 +105,18 @@ def test_a_failure_overrules_a_good_verdict(verdict: str) -> None:
 @pytest.mark.parametrize("verdict", ["FAILED", "ROLLED_BACK", "STILL_RUNNING"])
 def test_a_failure_keeps_a_bad_verdict_and_its_reasons(verdict: str) -> None:
     summary = {"verdict": verdict, "reasons": ["old"]}
-    assert callback.failed_summary(summary, "broke") == summary
+    assert callback.failed_summary(summary, ["broke"]) == summary
+
+
+@pytest.mark.parametrize(
+    ("result", "problems"),
+    [
+        ({"msg": "it broke"}, ["verify: it broke"]),
+        ({"msg": "x", "reasons": ["one", "two"]}, ["verify: one", "verify: two"]),
+        ({"msg": "x", "reasons": []}, ["verify: x"]),
+        ({"msg": "s3cret", "_ansible_no_log": True}, ["verify: (hidden)"]),
+        ({}, ["verify: it failed"]),
+    ],
+)
+def test_why_a_task_failed(result: dict[str, object], problems: list[str]) -> None:
+    assert callback.problems_of("verify", result) == problems
