@@ -88,6 +88,9 @@ options:
         description: Dockerfile, relative to O(app.path).
         type: str
         default: Dockerfile
+      dashboard:
+        description: Folder of the static dashboard, relative to O(app.path). By default none.
+        type: str
       default_release:
         description: Release taken when none is named and none is live.
         type: str

@@ -89,6 +89,9 @@ options:
         description: Dockerfile, relative to O(app.path).
         type: str
         default: Dockerfile
+      dashboard:
+        description: Folder of the static dashboard, relative to O(app.path). By default none.
+        type: str
       default_release:
         description: Release taken when none is named and none is live.
         type: str
@@ -247,7 +250,8 @@ EXAMPLES = r"""
 RETURN = r"""
 steps:
   description: >-
-    Steps that are needed, of V(infra), V(image), V(migrate), V(deploy), V(watch), V(verify).
+    Steps that are needed, of V(infra), V(image), V(migrate), V(deploy), V(watch), V(dashboard),
+    V(verify).
   returned: always
   type: list
   elements: str

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from . import decide_deploy as decide
 from .decide_deploy import Live
 
-INFRA, IMAGE, MIGRATE, DEPLOY, WATCH, VERIFY = (
+INFRA, IMAGE, MIGRATE, DEPLOY, WATCH, DASHBOARD, VERIFY = (
     "infra",
     "image",
     "migrate",
     "deploy",
     "watch",
+    "dashboard",
     "verify",
 )
 
@@ -27,6 +28,7 @@ class Facts:
     :ivar same_image: whether what carries the traffic has the wanted image and has tasks.
     :ivar live: the service.
     :ivar release: name of the wanted release.
+    :ivar dashboard_reason: why the dashboard has to be uploaded, empty where it has not.
     """
 
     has_outputs: bool
@@ -35,6 +37,7 @@ class Facts:
     same_image: bool
     live: Live
     release: str
+    dashboard_reason: str = ""
 
 
 @dataclass
@@ -69,6 +72,9 @@ def steps(facts: Facts, in_progress: str) -> Plan:
         plan.reasons.append(f"deploy: {facts.release}, after the infrastructure exists")
         return plan
     _release(plan, facts, in_progress)
+    if facts.dashboard_reason and not plan.refusal:
+        plan.steps.append(DASHBOARD)
+        plan.reasons.append(f"dashboard: {facts.dashboard_reason}")
     if plan.steps and not plan.refusal:
         plan.steps.append(VERIFY)
     return plan

@@ -81,6 +81,7 @@ def app_spec(*, required: bool) -> dict[str, Any]:
             "image_toml": {"type": "str", "default": "image.toml"},
             "builder": {"type": "str", "choices": ["process", "docker"], "default": "process"},
             "dockerfile": {"type": "str", "default": "Dockerfile"},
+            "dashboard": {"type": "str"},
             "default_release": {"type": "str"},
         },
     }

@@ -15,7 +15,7 @@ from ..lyo_image.description import BadDescriptionError
 from ..lyo_image.reference import Reference, parse, within
 from ..lyo_image.run_image import release_name, wanted_tag
 from ..lyo_progress import Progress
-from . import decide_plan, infra_marker, live
+from . import dashboard, decide_plan, infra_marker, live
 from .decide_deploy import Live
 from .options import missing_outputs
 from .result import diff
@@ -88,6 +88,7 @@ class Planner:
         self.tag = ""
         self.infra = ""
         self.files = ""
+        self.dashboard = ""
 
     def read(self) -> None:
         """Read everything the plan is made from.
@@ -109,7 +110,9 @@ class Planner:
             self.infra = self.infra or f"the outputs lack {', '.join(missing)}"
             self.outputs = {}
         if self.outputs:
-            self.state, found = parallel(self._read_service, self._find_early)
+            self.state, found, self.dashboard = parallel(
+                self._read_service, self._find_early, self._read_dashboard
+            )
             self._want(found)
         else:
             self._want_without_outputs()
@@ -119,6 +122,16 @@ class Planner:
         return live.read(
             self.aws, outputs["cluster_name"], outputs["service_name"], outputs["task_family"]
         )
+
+    def _read_dashboard(self) -> str:
+        """Return why the dashboard has to be uploaded; empty where it has not, or there is none."""
+        folder, bucket = self.params["app"].get("dashboard"), self.outputs.get("dashboard_bucket")
+        if not folder or not bucket:
+            return ""
+        wanted = dashboard.wanted(
+            Path(self.params["app"]["path"]) / folder, str(self.outputs["api_url"])
+        )
+        return dashboard.difference(wanted, dashboard.present(self.aws, str(bucket)))
 
     def _reference(self) -> Reference:
         url = str(self.outputs["repository_url"])
@@ -184,6 +197,7 @@ class Planner:
             same_image=bool(self.image) and live_image == self.image and service.desired > 0,
             live=service,
             release=self.release,
+            dashboard_reason=self.dashboard,
         )
 
     def current(self) -> dict[str, Any]:

@@ -33,6 +33,8 @@ def facts(**changes: Any) -> p.Facts:
         ({"live": SAME}, ""),
         ({"live": SAME, "same_image": True}, ""),
         ({"live": SAME, "infra_reason": "changed"}, "infra verify"),
+        ({"live": SAME, "dashboard_reason": "index.html differs"}, "dashboard verify"),
+        ({"dashboard_reason": "index.html differs"}, "migrate deploy dashboard verify"),
         ({"infra_reason": "changed"}, "infra migrate deploy verify"),
         ({"live": Live(exists=True, desired=0)}, "migrate deploy verify"),
         ({"live": Live(exists=True, desired=0, matches=True)}, "deploy verify"),

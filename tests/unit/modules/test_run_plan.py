@@ -47,6 +47,7 @@ def app(tmp_path: Path) -> dict[str, Any]:
         "builder": "process",
         "dockerfile": "Dockerfile",
         "default_release": "v1",
+        "dashboard": None,
     }
 
 
