@@ -154,7 +154,7 @@ options:
       max_failed_tasks:
         description: >-
           Turn back after this many tasks of the new revision have failed before it took traffic.
-          ECS's circuit breaker is for rolling deployments only.
+          ECS's own circuit breaker, which V(BLUE_GREEN) has too, acts when nobody watches.
         type: int
         default: 3
       healthy_timeout:

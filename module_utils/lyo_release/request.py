@@ -26,14 +26,17 @@ def deployment_configuration(deployment: Mapping[str, Any]) -> dict[str, Any]:
             "action": "ROLLBACK",
         },
     }
+    # The second line behind the one who watches: it also turns back when nobody watches any more.
+    # Rolling and blue/green only, so it is switched off for the others:
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-failure-detection.html
+    breaker = strategy == "BLUE_GREEN"
     configuration: dict[str, Any] = {
         "strategy": strategy,
         "bakeTimeInMinutes": int(deployment["bake_time_minutes"]),
         "minimumHealthyPercent": 100,
         "maximumPercent": 200,
         "lifecycleHooks": [pause, *deployment.get("hooks", [])],
-        # For rolling deployments only; left on from the service's creation it would be refused.
-        "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+        "deploymentCircuitBreaker": {"enable": breaker, "rollback": breaker},
     }
     if strategy == "CANARY":
         configuration["canaryConfiguration"] = {

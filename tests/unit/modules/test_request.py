@@ -66,3 +66,11 @@ def test_both_target_groups_and_the_test_listener_if_there_is_one() -> None:
     }
     (entry,) = request.load_balancers({**OUTPUTS, "test_listener_rule_arn": ""})
     assert "testListenerRule" not in entry["advancedConfiguration"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "on"), [("BLUE_GREEN", True), ("CANARY", False), ("LINEAR", False)]
+)
+def test_ecs_turns_back_by_itself_where_it_can(strategy: str, on: bool) -> None:
+    made = request.deployment_configuration({**STRATEGY, "strategy": strategy})
+    assert made["deploymentCircuitBreaker"] == {"enable": on, "rollback": on}
