@@ -65,7 +65,7 @@ def test_the_plan_after_an_apply_is_empty(applied: RunningCloud) -> None:
 
 
 def test_the_outputs_name_what_is_there(applied: RunningCloud, outputs: dict[str, Any]) -> None:
-    wanted = json.loads((Path(ROOT) / "tests/unit/terraform/outputs.json").read_text())
+    wanted = json.loads((Path(ROOT) / "tests/terraform/outputs.json").read_text())
     assert sorted(outputs) == sorted(wanted)
     assert None not in outputs.values()
     service = applied.client("ecs").describe_services(

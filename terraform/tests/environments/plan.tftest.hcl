@@ -1,4 +1,4 @@
-# What the environment's .tfvars come to; tests/unit/terraform compares the plan with a table.
+# What the environment's .tfvars come to; tests/terraform compares the plan with a table.
 
 mock_provider "aws" {
   mock_data "aws_iam_policy_document" {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.terraform.conftest import ROOT
+from tests.terraform.conftest import ROOT
 
 TERRAFORM = ROOT / "terraform"
 MODULES = ["", *sorted(folder.name for folder in (TERRAFORM / "modules").iterdir())]

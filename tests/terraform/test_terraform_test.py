@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.terraform.conftest import Run
+from tests.terraform.conftest import Run
 
 # address → attribute → what each environment plans
 SIZES: dict[str, dict[str, dict[str, Any]]] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 TERRAFORM = ROOT / ".tools/bin/terraform"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
