@@ -18,9 +18,9 @@ from pathlib import Path
 from ..lyo_aws import Aws, AwsFailure
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
-# What Terraform leaves behind, and what it writes while it runs.
-_IGNORED_NAMES = frozenset({".terraform", "__pycache__", ".git"})
-_IGNORED_SUFFIXES = (".tfplan", ".tfstate", ".tfstate.backup", ".log", ".tflock.info")
+# What no plan reads, what Terraform leaves behind, and what it writes while it runs.
+_IGNORED_NAMES = frozenset({".terraform", "__pycache__", ".git", "tests"})
+_IGNORED_SUFFIXES = (".md", ".tfplan", ".tfstate", ".tfstate.backup", ".log", ".tflock.info")
 
 
 @dataclass(frozen=True)

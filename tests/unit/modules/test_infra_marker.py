@@ -37,6 +37,14 @@ def test_the_fingerprint_depends_on_names_and_contents_only(tree: Path, tmp_path
     assert m.fingerprint([elsewhere]) not in (first, changed)
 
 
+def test_what_no_plan_reads_does_not_count(tree: Path) -> None:
+    first = m.fingerprint([tree])
+    (tree / "tests").mkdir()
+    (tree / "tests" / "main.tftest.hcl").write_text("x")
+    (tree / "README.md").write_text("x")
+    assert m.fingerprint([tree]) == first
+
+
 def test_what_terraform_leaves_behind_does_not_count(tree: Path) -> None:
     first = m.fingerprint([tree])
     (tree / ".terraform" / "providers").mkdir(parents=True)
