@@ -1,0 +1,112 @@
+"""Releases and rollbacks under constant load: nobody's request fails, whatever is released.
+
+100 requests a second from a process of its own, 3-second requests among them, measured at the client.
+The tests follow each other: v1 is live before the first, v2 from then on.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.load import Report
+from tests.runbooks.harness import Environment, Run
+from tests.runbooks.traffic import constant_traffic
+
+
+def release_of(environment: Environment) -> str:
+    """Name of the live release, from its image's tag."""
+    repository = environment.outputs["repository_name"]
+    digest = environment.live_image().rsplit("@", 1)[-1]
+    image = environment.client("ecr").describe_images(
+        repositoryName=repository, imageIds=[{"imageDigest": digest}]
+    )["imageDetails"][0]
+    return str(image["imageTags"][0]).rsplit("-", 1)[0]
+
+
+def under_load(environment: Environment, runbook: str, *arguments: str) -> tuple[Run, Report]:
+    """Run a runbook beside constant traffic."""
+    with constant_traffic(environment) as load:
+        run = environment.run(runbook, *arguments)
+        return run, load.stop()
+
+
+def assert_nobody_noticed(report: Report) -> None:
+    assert report.failed == 0, report.summary()
+    assert report.sent > 500
+    assert report.requests["slow"]["sent"] > 0
+
+
+def test_release_v2(environment: Environment) -> None:
+    run, report = under_load(environment, "deploy.yml", "-e", "release=v2")
+    assert run.returncode == 0, run.output
+    assert "DEPLOYED release v2" in run.output
+    assert_nobody_noticed(report)
+    assert set(report.releases) == {"v1", "v2"}
+    assert release_of(environment) == "v2"
+
+
+def test_rollback_after_clean_up_and_forward_again(environment: Environment) -> None:
+    run, report = under_load(environment, "rollback.yml")
+    assert run.returncode == 0, run.output
+    assert "ROLLED_BACK" in run.output
+    assert_nobody_noticed(report)
+    assert release_of(environment) == "v1"
+
+    run, report = under_load(environment, "deploy.yml", "-e", "release=v2")
+    assert run.returncode == 0, run.output
+    assert_nobody_noticed(report)
+    assert release_of(environment) == "v2"
+
+
+def test_rollback_during_bake_is_a_flip_of_weights(environment: Environment) -> None:
+    with constant_traffic(environment) as load:
+        deploying = environment.start("deploy.yml", "-e", "release=v1")
+        deploying.wait_for_output("BAKE_TIME")
+        tasks = environment.running_tasks()
+        rolled_back = environment.run("rollback.yml")
+        deployed = deploying.finish()
+        report = load.stop()
+    assert rolled_back.returncode == 0, rolled_back.output
+    assert "ROLLED_BACK" in rolled_back.output
+    assert_nobody_noticed(report)
+    assert release_of(environment) == "v2"
+    assert set(environment.running_tasks()) <= set(tasks), "a task was started for the rollback"
+    # Whoever watched the release hears that it does not serve.
+    assert deployed.returncode != 0
+    assert "ROLLED_BACK" in deployed.output
+
+
+def test_a_release_that_starts_slowly_is_waited_for(environment: Environment) -> None:
+    run, report = under_load(environment, "deploy.yml", "-e", "release=slow")
+    assert run.returncode == 0, run.output
+    assert "DEPLOYED release slow" in run.output
+    assert_nobody_noticed(report)
+    assert release_of(environment) == "slow"
+
+
+@pytest.mark.parametrize(
+    ("release", "reason"),
+    [
+        ("crash", "exit code 3"),
+        ("unhealthy", "503"),
+        ("badsmoke", "/smoke"),
+    ],
+)
+def test_a_broken_release_is_turned_back(
+    environment: Environment, release: str, reason: str
+) -> None:
+    before = environment.live_image()
+    run, report = under_load(environment, "deploy.yml", "-e", f"release={release}")
+    assert run.returncode == 2, run.output
+    assert f"ROLLED_BACK release {release}" in run.output
+    assert reason in run.output
+    assert_nobody_noticed(report)
+    assert set(report.releases) == {"slow"}, "customers reached the broken release"
+    assert environment.live_image() == before
+
+
+def test_after_all_of_it_nothing_is_left_to_do(environment: Environment) -> None:
+    run = environment.run("deploy.yml")
+    assert run.returncode == 0, run.output
+    assert "UNCHANGED" in run.output
+    assert environment.calls(run.started, writes=True) == []
