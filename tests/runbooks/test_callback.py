@@ -176,6 +176,18 @@ def test_the_end_has_a_summary(project: Path) -> None:
     assert "  next    do that\n" in summary
 
 
+def test_a_prediction_is_not_overruled_by_what_modules_expect(project: Path) -> None:
+    write(
+        project,
+        "{seconds: 0, result: {lyo_summary: {verdict: PREDICTED, release: v2, reasons: [new]}}}\n"
+        "    - name: Again\n"
+        "      waits: {seconds: 0, result: {verdict: DEPLOYED, reasons: [done]}}",
+    )
+    code, output = piped(project)
+    assert code == 0
+    assert "PREDICTED release v2\n  because new\n" in output
+
+
 def test_a_failed_task_never_leaves_a_verdict_of_success(project: Path) -> None:
     write(project, "{seconds: 0, fail: true, result: {lyo_summary: {verdict: DEPLOYED}}}")
     code, output = piped(project)
