@@ -231,6 +231,7 @@ variable "service" {
     execute_command = optional(bool)
     log_days        = optional(number)
     insights        = optional(string)
+    grace_seconds   = optional(number)
   })
   default  = {}
   nullable = false

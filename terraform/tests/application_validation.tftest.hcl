@@ -360,6 +360,19 @@ run "insights" {
   expect_failures = [var.service]
 }
 
+run "grace_seconds" {
+  command = plan
+  module {
+    source = "./modules/application"
+  }
+
+  variables {
+    service = { grace_seconds = -1 }
+  }
+
+  expect_failures = [var.service]
+}
+
 run "scaling_bounds" {
   command = plan
   module {

@@ -46,6 +46,9 @@ resource "aws_ecs_service" "this" {
   propagate_tags                = "SERVICE"
   availability_zone_rebalancing = "ENABLED"
 
+  # A task that starts slowly but well must not be stopped for it.
+  health_check_grace_period_seconds = var.service.grace_seconds
+
   deployment_circuit_breaker {
     enable   = true
     rollback = true

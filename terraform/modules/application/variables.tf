@@ -210,7 +210,7 @@ variable "health_check" {
 }
 
 variable "service" {
-  description = "The service: container port, CPU units and MiB of a task, and whether ECS Exec may open a shell in one. Image, task definition and deployments are not Terraform's."
+  description = "The service: container port, CPU units and MiB of a task, whether ECS Exec may open a shell in one, and for how many seconds failing load balancer health checks do not count against a task that starts. Image, task definition and deployments are not Terraform's."
   type = object({
     container_name  = optional(string, "app")
     container_port  = optional(number, 8080)
@@ -219,6 +219,7 @@ variable "service" {
     execute_command = optional(bool, false)
     log_days        = optional(number, 30)
     insights        = optional(string, "enabled")
+    grace_seconds   = optional(number, 120)
   })
   default  = {}
   nullable = false
@@ -242,6 +243,10 @@ variable "service" {
   validation {
     condition     = contains(["enabled", "enhanced", "disabled"], var.service.insights)
     error_message = "service.insights must be enabled, enhanced or disabled."
+  }
+  validation {
+    condition     = var.service.grace_seconds >= 0 && var.service.grace_seconds <= 3600
+    error_message = "service.grace_seconds must be from 0 to 3600."
   }
 }
 
