@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -41,8 +42,10 @@ def test_after_postgresql_was_restarted(environment: Environment, giulia: Custom
 
 
 def test_after_a_rollback(environment: Environment, giulia: Customer) -> None:
-    run = environment.run("rollback.yml")
+    run = environment.run("rollback.yml", "-e", "to=v2")
     assert run.returncode == 0, run.output
+    assert "ROLLED_BACK release v2" in run.output
+    assert json.loads(giulia.request("/version")[1])["release"] == "v2"
     assert giulia.is_known_as("Giulia")
 
 
