@@ -6,7 +6,7 @@ https://developer.hashicorp.com/terraform/internals/json-format
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,7 +125,7 @@ def read(document: Mapping[str, Any]) -> Plan:
         for name, change in sorted(document.get("output_changes", {}).items())
         if change.get("actions") not in (["no-op"], ["read"])
     )
-    return Plan(tuple(changes), outputs, tuple(drift(document)))
+    return Plan(tuple(changes), outputs, tuple(drift(document, {c.address for c in changes})))
 
 
 def state_action(resource: Mapping[str, Any]) -> str:
@@ -177,9 +177,15 @@ def contains_true(value: Any) -> bool:
     return value is True
 
 
-def drift(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """What was changed outside Terraform, as {address, attribute, current, desired}."""
+def drift(document: Mapping[str, Any], changing: Set[str]) -> Iterable[dict[str, Any]]:
+    """What was changed outside Terraform, as {address, attribute, current, desired}.
+
+    Only where the plan puts it back: what AWS or a release owns (the number of tasks, weights) is
+    seen to differ from the state too, and that is as it should be.
+    """
     for resource in document.get("resource_drift", []):
+        if resource["address"] not in changing:
+            continue
         change = resource["change"]
         if change["actions"] == ["delete"]:
             yield {

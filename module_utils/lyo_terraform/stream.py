@@ -12,12 +12,15 @@ from typing import Any
 
 VERBS = {"create": "creating", "update": "changing", "delete": "destroying", "read": "reading"}
 
+# How many resources a plan reads between two pieces of news.
+REFRESH_STEP = 10
+
 
 class Stream:
     """Reads the lines of one Terraform run, and knows how far it is.
 
     :ivar errors: diagnostics of severity error, one text each.
-    :ivar total: resources that an apply will change; 0 while unknown.
+    :ivar total: resources that an apply will change; 0 for a plan.
     """
 
     def __init__(self, total: int = 0) -> None:
@@ -45,7 +48,10 @@ class Stream:
         address = hook.get("resource", {}).get("addr", "")
         if kind == "refresh_complete":
             self._refreshed += 1
-            return f"{self._refreshed} resources read", None
+            news = self._refreshed % REFRESH_STEP == 0
+            return (f"{self._refreshed} resources read", None) if news else None
+        if not self.total:
+            return None  # a plan reads data sources, too
         if kind in ("apply_start", "apply_progress"):
             seconds = int(hook.get("elapsed_seconds") or 0)
             verb = VERBS.get(hook.get("action", ""), hook.get("action", ""))
@@ -58,9 +64,7 @@ class Stream:
             return self._progress(f"{word} {address}")
         return None
 
-    def _progress(self, text: str) -> tuple[str, int | None]:
-        if not self.total:
-            return text, None
+    def _progress(self, text: str) -> tuple[str, int]:
         others = len(self._running) - (0 if text.startswith(("done", "failed")) else 1)
         more = f" (+{others} more)" if others > 0 else ""
         return f"{self._done}/{self.total}  {text}{more}", min(99, 100 * self._done // self.total)

@@ -107,7 +107,7 @@ def test_a_wholly_sensitive_resource_shows_nothing() -> None:
     assert (attribute.before, attribute.after) == (decide.SENSITIVE, decide.SENSITIVE)
 
 
-def test_drift_names_what_was_changed_outside() -> None:
+def test_drift_names_what_was_changed_outside_and_is_put_back() -> None:
     changed = resource(
         DATABASE,
         "update",
@@ -115,7 +115,10 @@ def test_drift_names_what_was_changed_outside() -> None:
         after={"backup_retention_period": 0},
     )
     gone = resource("module.vpc.aws_subnet.private", "delete", before={"id": "subnet-1"})
-    assert decide.read(document(resource_drift=[changed, gone])).drift == (
+    weights = resource("module.application.aws_lb_listener_rule.a", "update", after={"w": 1})
+    put_back = [resource(DATABASE, "update"), resource("module.vpc.aws_subnet.private", "create")]
+    plan = decide.read(document(*put_back, resource_drift=[changed, gone, weights]))
+    assert plan.drift == (
         {
             "address": DATABASE,
             "attribute": "backup_retention_period",

@@ -39,10 +39,14 @@ def test_an_apply_counts_what_is_done() -> None:
     )
 
 
-def test_a_plan_counts_what_it_has_read() -> None:
+def test_a_plan_counts_what_it_has_read_in_steps() -> None:
     stream = Stream()
-    stream.feed(hook("refresh_complete", "aws_vpc.a"))
-    assert stream.feed(hook("refresh_complete", "aws_vpc.b")) == ("2 resources read", None)
+    news = [stream.feed(hook("refresh_complete", f"aws_vpc.n{n}")) for n in range(20)]
+    assert [text for text in news if text] == [
+        ("10 resources read", None),
+        ("20 resources read", None),
+    ]
+    assert stream.feed(hook("apply_start", "data.aws_region.current", "read")) is None
 
 
 def test_errors_are_kept_and_warnings_are_not() -> None:
