@@ -40,6 +40,7 @@ class Asked:
         settings = self.cloud.settings
         handler = self.cloud.api.handler(service, operation)
         assert handler is not None, operation
+        assert model.input_shape is not None
         assert not ParamValidator().validate(params, model.input_shape).has_errors()
         with self.cloud.lock:
             answer = dict(

@@ -20,7 +20,10 @@ ACCOUNT = '{"lyo_aws": {"account_id": "123456789012", "region": "eu-south-1"}}'
 
 
 def type_in(
-    *arguments: str, folder: Path = ROOT, config: Path | None = ROOT / "ansible.cfg", **more: str
+    *arguments: str,
+    folder: Path = ROOT,
+    config: Path | None = ROOT / "ansible.cfg",
+    more: dict[str, str] | None = None,
 ) -> tuple[int, str]:
     """Exit code and output of `ansible-playbook …` in a shell that knows nothing of AWS."""
     environment = {
@@ -34,7 +37,7 @@ def type_in(
         [PLAYBOOK, *arguments],
         cwd=folder,
         # Wide, so that a message is not wrapped where the test looks for it.
-        env={**environment, "COLUMNS": "500", "AWS_CONFIG_FILE": os.devnull, **more},
+        env={**environment, "COLUMNS": "500", "AWS_CONFIG_FILE": os.devnull, **(more or {})},
         capture_output=True,
         text=True,
         timeout=60,
@@ -158,7 +161,9 @@ def test_a_region_that_is_none_is_refused(region: str) -> None:
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_another_region_in_the_shell_is_refused(name: str) -> None:
-    code, output = type_in("deploy.yml", "-e", "env=staging", "-e", ACCOUNT, **{name: "us-east-1"})
+    code, output = type_in(
+        "deploy.yml", "-e", "env=staging", "-e", ACCOUNT, more={name: "us-east-1"}
+    )
     assert code == 2
     assert (
         f"{name} is us-east-1 in this shell, but staging is in eu-south-1. "
@@ -168,7 +173,7 @@ def test_another_region_in_the_shell_is_refused(name: str) -> None:
 
 def test_an_endpoint_left_in_the_shell_is_refused(aws: Recorder) -> None:
     code, output = type_in(
-        "deploy.yml", "-e", "env=production", "-e", ACCOUNT, AWS_ENDPOINT_URL=aws.url
+        "deploy.yml", "-e", "env=production", "-e", ACCOUNT, more={"AWS_ENDPOINT_URL": aws.url}
     )
     assert code == 2
     assert "Type: unset AWS_ENDPOINT_URL" in output
@@ -176,7 +181,9 @@ def test_an_endpoint_left_in_the_shell_is_refused(aws: Recorder) -> None:
 
 
 def test_a_local_cloud_that_was_never_started_is_told(tmp_path: Path) -> None:
-    code, output = type_in("deploy.yml", "-e", "env=local", LOCALCLOUD_STATE=str(tmp_path))
+    code, output = type_in(
+        "deploy.yml", "-e", "env=local", more={"LOCALCLOUD_STATE": str(tmp_path)}
+    )
     assert code == 2
     assert f"there is no {tmp_path}/cloud.json. Type: python -m localcloud up" in output
 
@@ -196,7 +203,9 @@ def local_cloud_file(folder: Path, endpoint: str) -> None:
 
 def test_a_local_cloud_that_died_is_told(tmp_path: Path) -> None:
     local_cloud_file(tmp_path, "http://127.0.0.1:9")
-    code, output = type_in("deploy.yml", "-e", "env=local", LOCALCLOUD_STATE=str(tmp_path))
+    code, output = type_in(
+        "deploy.yml", "-e", "env=local", more={"LOCALCLOUD_STATE": str(tmp_path)}
+    )
     assert code == 2
     assert "does not answer at http://127.0.0.1:9. Type: python -m localcloud down" in output
 
@@ -214,7 +223,9 @@ def test_nothing_is_called_for_a_wrong_target(
 ) -> None:
     local_cloud_file(tmp_path, aws.url)
     code, _ = type_in(
-        "deploy.yml", *arguments, LOCALCLOUD_STATE=str(tmp_path), AWS_ENDPOINT_URL=aws.url
+        "deploy.yml",
+        *arguments,
+        more={"LOCALCLOUD_STATE": str(tmp_path), "AWS_ENDPOINT_URL": aws.url},
     )
     assert code == 2
     assert aws.requests == []
