@@ -46,6 +46,7 @@ PREDICTED = "PREDICTED"
 BAD_VERDICTS = ("FAILED", "ROLLED_BACK", "STILL_RUNNING")
 COLORS = {"UNCHANGED": "green", "DEPLOYED": "green", "ROLLED_BACK": "yellow", "FAILED": "red"}
 REDRAW_SECONDS = 0.25
+FOLDER_PREFIX = "lyo-progress-"
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -164,6 +165,20 @@ def failed_summary(summary: Mapping[str, Any], problems: list[str]) -> dict[str,
     return {**summary, "verdict": "FAILED", "reasons": problems}
 
 
+def remove_forgotten(parent: Path) -> None:
+    """Remove the folders of runs that were killed: their names hold a process that is no more."""
+    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
+        pid = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
+        if not pid.isdigit():
+            continue
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # somebody else's
+
+
 class LiveLine:
     """One line at the bottom of a terminal that gives way to any other output.
 
@@ -254,7 +269,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_start(self, playbook: Any) -> None:  # noqa: ARG002
         """Open the pipe; a run without one goes on in silence."""
         try:
-            self._folder = tempfile.mkdtemp(prefix="lyo-progress-")
+            remove_forgotten(Path(tempfile.gettempdir()))
+            self._folder = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-")
             path = str(Path(self._folder, "events"))
             os.mkfifo(path, 0o600)
             # Open for writing too, so that the last writer's close is not the end of the file.

@@ -250,6 +250,19 @@ def test_ctrl_c_takes_the_pipe_away(project: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+def test_what_a_killed_run_left_is_removed_and_a_living_ones_is_not(project: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead = project / "temporary" / f"lyo-progress-{gone.pid}-x"
+    alive = project / "temporary" / f"lyo-progress-{os.getpid()}-x"
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "events").touch()
+    write(project, "{seconds: 0}")
+    assert piped(project)[0] == 0
+    assert leftovers(project) == [alive.name]
+
+
 def test_where_nobody_listens_modules_are_silent(project: Path) -> None:
     write(project, "{seconds: 0}")
     code, output = piped(project, ANSIBLE_CALLBACKS_ENABLED="ansible.builtin.tree")
