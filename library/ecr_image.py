@@ -23,38 +23,8 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: full
+extends_documentation_fragment: [lyo, lyo.app]
 options:
-  aws:
-    description: Where and as whom to call AWS.
-    type: dict
-    required: true
-    suboptions:
-      region:
-        description: Region of every call.
-        type: str
-        required: true
-      account_id:
-        description: The account the credentials must belong to. Checked before anything is written.
-        type: str
-        required: true
-      endpoint_url:
-        description: Address of a local cloud on this machine. Left out for AWS.
-        type: str
-      profile:
-        description: Profile of the AWS configuration. By default botocore's usual search.
-        type: str
-      access_key:
-        description: Access key, together with O(aws.secret_key), instead of a profile.
-        type: str
-      secret_key:
-        description: Secret key.
-        type: str
-      session_token:
-        description: Session token of temporary credentials.
-        type: str
-      ca_bundle:
-        description: File of CA certificates to trust, for AWS and for HTTPS checks.
-        type: path
   repository_url:
     description: Address of the repository, C(<account>.dkr.ecr.<region>.amazonaws.com/<name>).
     type: str
@@ -65,35 +35,6 @@ options:
   image:
     description: Image built elsewhere, as address, tag or digest. It must exist.
     type: str
-  app:
-    description: Where the application's sources are and how its image is built.
-    type: dict
-    suboptions:
-      path:
-        description: Folder of the application.
-        type: path
-        required: true
-      image_toml:
-        description: Description of the image, relative to O(app.path).
-        type: str
-        default: image.toml
-      builder:
-        description: >-
-          V(process) makes an OCI image without a container engine, for the local cloud;
-          V(docker) builds O(app.dockerfile) with the docker command.
-        type: str
-        choices: [process, docker]
-        default: process
-      dockerfile:
-        description: Dockerfile, relative to O(app.path).
-        type: str
-        default: Dockerfile
-      dashboard:
-        description: Folder of the static dashboard, relative to O(app.path). By default none.
-        type: str
-      default_release:
-        description: Release taken when none is named and none is live.
-        type: str
   cache_dir:
     description: Folder that keeps built layers.
     type: path

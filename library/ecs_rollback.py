@@ -23,38 +23,8 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: full
+extends_documentation_fragment: [lyo, lyo.smoke]
 options:
-  aws:
-    description: Where and as whom to call AWS.
-    type: dict
-    required: true
-    suboptions:
-      region:
-        description: Region of every call.
-        type: str
-        required: true
-      account_id:
-        description: The account the credentials must belong to. Checked before anything is written.
-        type: str
-        required: true
-      endpoint_url:
-        description: Address of a local cloud on this machine. Left out for AWS.
-        type: str
-      profile:
-        description: Profile of the AWS configuration. By default botocore's usual search.
-        type: str
-      access_key:
-        description: Access key, together with O(aws.secret_key), instead of a profile.
-        type: str
-      secret_key:
-        description: Secret key.
-        type: str
-      session_token:
-        description: Session token of temporary credentials.
-        type: str
-      ca_bundle:
-        description: File of CA certificates to trust, for AWS and for HTTPS checks.
-        type: path
   cluster:
     description: Name of the cluster.
     type: str
@@ -67,100 +37,6 @@ options:
     description: >-
       Release, image digest or task definition to go back to. By default the last one that served.
     type: str
-  smoke:
-    description: Checks at the hook, before production traffic moves.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the check, as the reader knows it.
-        type: str
-        required: true
-      url:
-        description: The whole address.
-        type: str
-      path:
-        description: Path below the base address.
-        type: str
-      method:
-        description: HTTP method.
-        type: str
-        default: GET
-      headers:
-        description: Headers to send.
-        type: dict
-        default: {}
-      secret_headers:
-        description: Headers whose values are secrets, name to a dict of C(arn) and C(key).
-        type: dict
-        default: {}
-      body:
-        description: Body to send. Anything but a string is sent as JSON.
-        type: raw
-      status:
-        description: Status codes that are right.
-        type: list
-        elements: int
-        default: [200]
-      json:
-        description: What the JSON answer must contain, other members are ignored.
-        type: dict
-      contains:
-        description: Text that the answer must contain.
-        type: str
-      timeout:
-        description: Seconds one request may take.
-        type: float
-        default: 5.0
-      attempts:
-        description: How often to try before the check has failed.
-        type: int
-        default: 5
-      delay:
-        description: Seconds between two attempts.
-        type: float
-        default: 1.0
-      handshake:
-        description: Ask as Meta does when it verifies a webhook, and expect the challenge back.
-        type: dict
-        suboptions:
-          verify_token:
-            description: Secret with the verify token.
-            type: dict
-            required: true
-            suboptions:
-              arn:
-                description: ARN or name of the secret.
-                type: str
-                required: true
-              key:
-                description: Key of a JSON secret.
-                type: str
-          wrong:
-            description: Send a wrong token. Set O(smoke.status) to what is expected then.
-            type: bool
-            default: false
-      signature:
-        description: Sign the body as Meta does (C(X-Hub-Signature-256)).
-        type: dict
-        suboptions:
-          app_secret:
-            description: Secret with the app secret.
-            type: dict
-            required: true
-            suboptions:
-              arn:
-                description: ARN or name of the secret.
-                type: str
-                required: true
-              key:
-                description: Key of a JSON secret.
-                type: str
-          wrong:
-            description: Send a wrong signature. Set O(smoke.status) to what is expected then.
-            type: bool
-            default: false
   base_url:
     description: Address that the paths of O(smoke) are below.
     type: str

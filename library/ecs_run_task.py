@@ -22,42 +22,8 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: full
+extends_documentation_fragment: [lyo, lyo.outputs, lyo.task]
 options:
-  aws:
-    description: Where and as whom to call AWS.
-    type: dict
-    required: true
-    suboptions:
-      region:
-        description: Region of every call.
-        type: str
-        required: true
-      account_id:
-        description: The account the credentials must belong to. Checked before anything is written.
-        type: str
-        required: true
-      endpoint_url:
-        description: Address of a local cloud on this machine. Left out for AWS.
-        type: str
-      profile:
-        description: Profile of the AWS configuration. By default botocore's usual search.
-        type: str
-      access_key:
-        description: Access key, together with O(aws.secret_key), instead of a profile.
-        type: str
-      secret_key:
-        description: Secret key.
-        type: str
-      session_token:
-        description: Session token of temporary credentials.
-        type: str
-      ca_bundle:
-        description: File of CA certificates to trust, for AWS and for HTTPS checks.
-        type: path
-  outputs:
-    description: The content of the parameter C(/lyo/<env>/outputs) that Terraform writes.
-    type: dict
-    required: true
   name:
     description: What the task does, part of the task definition's family.
     type: str
@@ -75,42 +41,6 @@ options:
     type: list
     elements: str
     required: true
-  task:
-    description: What the task definition is made from, besides image and outputs.
-    type: dict
-    default: {}
-    suboptions:
-      cpu:
-        description: CPU units of the task. By default the outputs' value.
-        type: str
-      memory:
-        description: Memory of the task in MiB. By default the outputs' value.
-        type: str
-      architecture:
-        description: Processor architecture the image is built for.
-        type: str
-        choices: [X86_64, ARM64]
-        default: X86_64
-      environment:
-        description: Environment variables of the container.
-        type: dict
-        default: {}
-      secrets:
-        description: Variables from Secrets Manager or Parameter Store, name to ARN.
-        type: dict
-        default: {}
-      command:
-        description: Command of the container. By default the image's.
-        type: list
-        elements: str
-      stop_timeout:
-        description: Seconds between SIGTERM and SIGKILL.
-        type: int
-        default: 60
-      health_command:
-        description: Container health check, as C(healthCheck.command). By default none.
-        type: list
-        elements: str
   timeout:
     description: Seconds to wait for the end. The task is not stopped.
     type: int

@@ -20,37 +20,11 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: none
+extends_documentation_fragment: [lyo]
 options:
   aws:
     description: Where and as whom to call AWS. Needed only where a check uses a secret.
-    type: dict
-    suboptions:
-      region:
-        description: Region of every call.
-        type: str
-        required: true
-      account_id:
-        description: The account the credentials must belong to. Checked before anything is written.
-        type: str
-        required: true
-      endpoint_url:
-        description: Address of a local cloud on this machine. Left out for AWS.
-        type: str
-      profile:
-        description: Profile of the AWS configuration. By default botocore's usual search.
-        type: str
-      access_key:
-        description: Access key, together with O(aws.secret_key), instead of a profile.
-        type: str
-      secret_key:
-        description: Secret key.
-        type: str
-      session_token:
-        description: Session token of temporary credentials.
-        type: str
-      ca_bundle:
-        description: File of CA certificates to trust, for AWS and for HTTPS checks.
-        type: path
+    required: false
   checks:
     description: The checks, in order.
     type: list

@@ -22,38 +22,8 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: full
+extends_documentation_fragment: [lyo, lyo.app, lyo.task, lyo.deployment]
 options:
-  aws:
-    description: Where and as whom to call AWS.
-    type: dict
-    required: true
-    suboptions:
-      region:
-        description: Region of every call.
-        type: str
-        required: true
-      account_id:
-        description: The account the credentials must belong to. Checked before anything is written.
-        type: str
-        required: true
-      endpoint_url:
-        description: Address of a local cloud on this machine. Left out for AWS.
-        type: str
-      profile:
-        description: Profile of the AWS configuration. By default botocore's usual search.
-        type: str
-      access_key:
-        description: Access key, together with O(aws.secret_key), instead of a profile.
-        type: str
-      secret_key:
-        description: Secret key.
-        type: str
-      session_token:
-        description: Session token of temporary credentials.
-        type: str
-      ca_bundle:
-        description: File of CA certificates to trust, for AWS and for HTTPS checks.
-        type: path
   env:
     description: Name of the environment.
     type: str
@@ -66,134 +36,10 @@ options:
       Image built elsewhere, as address, tag or digest. It must exist in the repository.
     type: str
   app:
-    description: Where the application's sources are and how its image is built.
-    type: dict
     required: true
-    suboptions:
-      path:
-        description: Folder of the application.
-        type: path
-        required: true
-      image_toml:
-        description: Description of the image, relative to O(app.path).
-        type: str
-        default: image.toml
-      builder:
-        description: >-
-          V(process) makes an OCI image without a container engine, for the local cloud;
-          V(docker) builds O(app.dockerfile) with the docker command.
-        type: str
-        choices: [process, docker]
-        default: process
-      dockerfile:
-        description: Dockerfile, relative to O(app.path).
-        type: str
-        default: Dockerfile
-      dashboard:
-        description: Folder of the static dashboard, relative to O(app.path). By default none.
-        type: str
-      default_release:
-        description: Release taken when none is named and none is live.
-        type: str
   outputs_parameter:
     description: SSM parameter with Terraform's outputs. By default C(/lyo/<env>/outputs).
     type: str
-  task:
-    description: What the task definition is made from, besides image and outputs.
-    type: dict
-    default: {}
-    suboptions:
-      cpu:
-        description: CPU units of the task. By default the outputs' value.
-        type: str
-      memory:
-        description: Memory of the task in MiB. By default the outputs' value.
-        type: str
-      architecture:
-        description: Processor architecture the image is built for.
-        type: str
-        choices: [X86_64, ARM64]
-        default: X86_64
-      environment:
-        description: Environment variables of the container.
-        type: dict
-        default: {}
-      secrets:
-        description: Variables from Secrets Manager or Parameter Store, name to ARN.
-        type: dict
-        default: {}
-      command:
-        description: Command of the container. By default the image's.
-        type: list
-        elements: str
-      stop_timeout:
-        description: Seconds between SIGTERM and SIGKILL.
-        type: int
-        default: 60
-      health_command:
-        description: Container health check, as C(healthCheck.command). By default none.
-        type: list
-        elements: str
-  deployment:
-    description: How a new revision takes over the traffic.
-    type: dict
-    default: {}
-    suboptions:
-      strategy:
-        description: ECS's own deployment strategy.
-        type: str
-        choices: [BLUE_GREEN, CANARY, LINEAR]
-        default: BLUE_GREEN
-      bake_time_minutes:
-        description: How long the old revision is kept running after the traffic moved.
-        type: int
-        default: 5
-      canary_percent:
-        description: Share of the first step, for V(CANARY).
-        type: float
-        default: 10.0
-      canary_bake_time_minutes:
-        description: Length of the first step, for V(CANARY).
-        type: int
-        default: 5
-      linear_step_percent:
-        description: Share of each step, for V(LINEAR).
-        type: float
-        default: 25.0
-      linear_step_bake_time_minutes:
-        description: Length of each step, for V(LINEAR).
-        type: int
-        default: 2
-      pause_timeout_minutes:
-        description: >-
-          How long ECS waits at the hook for the smoke checks' result before it turns back by itself.
-        type: int
-        default: 30
-      alarms:
-        description: CloudWatch alarms that turn the deployment back.
-        type: list
-        elements: str
-        default: []
-      hooks:
-        description: >-
-          Further lifecycle hooks, in the API's form, besides the PAUSE hook of the checks.
-        type: list
-        elements: dict
-        default: []
-      max_failed_tasks:
-        description: >-
-          Turn back after this many tasks of the new revision have failed before it took traffic.
-          ECS's own circuit breaker, which V(BLUE_GREEN) has too, acts when nobody watches.
-        type: int
-        default: 3
-      healthy_timeout:
-        description: Turn back when the new revision is not healthy after this many seconds.
-        type: int
-        default: 900
-      timeout:
-        description: Stop watching after this many seconds; the deployment goes on.
-        type: int
-        default: 7200
   infra:
     description: What decides whether Terraform has to plan.
     type: dict
@@ -226,12 +72,6 @@ options:
         description: Key of the marker that the last empty plan left.
         type: str
         default: lyo.plan.json
-  in_progress:
-    description: >-
-      What to do when another release is just being deployed, V(refuse) it or V(wait) for its end.
-    type: str
-    choices: [refuse, wait]
-    default: refuse
 """
 
 EXAMPLES = r"""

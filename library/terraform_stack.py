@@ -30,38 +30,8 @@ attributes:
   diff_mode:
     description: Shows the attributes that change, without sensitive values.
     support: full
+extends_documentation_fragment: [lyo]
 options:
-  aws:
-    description: Where and as whom to call AWS.
-    type: dict
-    required: true
-    suboptions:
-      region:
-        description: Region of every call.
-        type: str
-        required: true
-      account_id:
-        description: The account the credentials must belong to. Checked before anything is written.
-        type: str
-        required: true
-      endpoint_url:
-        description: Address of a local cloud on this machine. Left out for AWS.
-        type: str
-      profile:
-        description: Profile of the AWS configuration. By default botocore's usual search.
-        type: str
-      access_key:
-        description: Access key, together with O(aws.secret_key), instead of a profile.
-        type: str
-      secret_key:
-        description: Secret key.
-        type: str
-      session_token:
-        description: Session token of temporary credentials.
-        type: str
-      ca_bundle:
-        description: File of CA certificates to trust, for AWS and for HTTPS checks.
-        type: path
   action:
     description: >-
       V(plan) once a run, then V(apply) for each phase of RV(phases), at the end V(mark).

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-LIBRARY = Path(__file__).resolve().parents[3] / "library"
+ROOT = Path(__file__).resolve().parents[3]
+LIBRARY = ROOT / "library"
 NAMES = [
     "ecr_image",
     "ecs_release",
@@ -18,16 +19,33 @@ NAMES = [
     "ecs_run_task",
     "http_checks",
     "release_plan",
+    "terraform_stack",
 ]
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"lyo_library_{name}", LIBRARY / f"{name}.py")
+def load(name: str, folder: Path = LIBRARY) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        f"lyo_{folder.name}_{name}", folder / f"{name}.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def documentation_of(module: ModuleType) -> dict[str, Any]:
+    """A module's documentation with the fragments it extends, put together as Ansible does."""
+    documentation: dict[str, Any] = yaml.safe_load(module.DOCUMENTATION)
+    options: dict[str, Any] = {}
+    for name in documentation["extends_documentation_fragment"]:
+        plugin, _, attribute = name.partition(".")
+        fragments = load(plugin, ROOT / "doc_fragments").ModuleDocFragment
+        text = getattr(fragments, attribute.upper() or "DOCUMENTATION")
+        options |= yaml.safe_load(text)["options"]
+    for name, option in documentation.get("options", {}).items():
+        options[name] = {**options.get(name, {}), **option}
+    return {**documentation, "options": options}
 
 
 class Caught(Exception):  # noqa: N818
@@ -64,7 +82,7 @@ def compare(documented: dict[str, Any], spec: dict[str, Any], path: str) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_options_are_documented(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = load(name)
-    documentation = yaml.safe_load(module.DOCUMENTATION)
+    documentation = documentation_of(module)
     assert documentation["module"] == name
     compare(documentation["options"], spec_of(module, monkeypatch), name)
 
@@ -72,8 +90,7 @@ def test_options_are_documented(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_and_returns_are_there(name: str) -> None:
     module = load(name)
-    (example,) = yaml.safe_load(module.EXAMPLES)
-    assert name in example
+    assert all(name in example for example in yaml.safe_load(module.EXAMPLES))
     for key, entry in yaml.safe_load(module.RETURN).items():
         assert {"description", "returned", "type"} <= set(entry), key
 
