@@ -1,0 +1,60 @@
+"""The environment that the runbooks' tests share, deployed beside other tests.
+
+Applying Terraform is mostly waiting, so it begins when the tests are collected, and whoever needs the
+environment first waits for the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+from localcloud import lifecycle
+from tests.localcloud.conftest import localcloud
+from tests.runbooks.harness import Environment
+
+# Cloud seconds per wall second: a bake of one minute takes six seconds.
+SPEED = "10"
+DEPLOYMENT = (("bootstrap.yml", ()), ("deploy.yml", ("-e", "release=v1")))
+
+
+class Deployment:
+    """A local cloud with release v1, or the deployed one that LYO_TEST_STATE names."""
+
+    def __init__(self) -> None:
+        self._borrowed = os.environ.get("LYO_TEST_STATE")
+        self._folder = Path(tempfile.mkdtemp(prefix="lyo-runbooks-"))
+        self._environment: Environment | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._deploy, name="deployment", daemon=True)
+        self._thread.start()
+
+    def _deploy(self) -> None:
+        try:
+            state = Path(self._borrowed) if self._borrowed else self._folder / "state"
+            if not self._borrowed:
+                localcloud("up", "--state", str(state), "--speed", SPEED)
+            environment = Environment(lifecycle.require_running(state), self._folder)
+            for runbook, arguments in () if self._borrowed else DEPLOYMENT:
+                run = environment.run(runbook, *arguments)
+                assert run.returncode == 0, run.output
+            self._environment = environment
+        except BaseException as error:
+            self._error = error
+
+    def environment(self) -> Environment:
+        """Wait for the deployment; raises what it failed with."""
+        self._thread.join()
+        if self._environment is None:
+            raise AssertionError("the environment could not be deployed") from self._error
+        return self._environment
+
+    def remove(self) -> None:
+        """Take down what this deployment has put up."""
+        if not self._borrowed:
+            localcloud("down", "--state", str(self._folder / "state"), check=False)
+        self._thread.join(timeout=60)
+        shutil.rmtree(self._folder, ignore_errors=True)
