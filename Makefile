@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit down clean lock
+.PHONY: help setup demo test lint unit molecule down clean lock
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 # Ours alone: a user's own Ansible configuration must not change what a target does.
@@ -22,6 +22,9 @@ down: ## stop the local cloud and remove its state
 
 test: setup lint ## lint and every test
 	@pytest
+
+molecule: setup ## the molecule scenario of every role, on one local cloud
+	@scripts/molecule
 
 unit: setup ## the tests that start nothing
 	@pytest tests/unit

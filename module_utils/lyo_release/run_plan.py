@@ -225,12 +225,12 @@ def run(module: Any) -> None:
     planner = Planner(aws, params)
     try:
         planner.read()
+        facts, wanted = planner.facts(), planner.wanted_definition()
     except AwsFailure as failure:
         module.fail_json(msg=failure.message, verdict=FAILED, reasons=[failure.message])
     except (ValueError, BadDescriptionError, FileNotFoundError) as error:
         module.fail_json(msg=str(error), verdict=FAILED, reasons=[str(error)])
-    plan = decide_plan.steps(planner.facts(), params["in_progress"])
-    wanted = planner.wanted_definition()
+    plan = decide_plan.steps(facts, params["in_progress"])
     answer: dict[str, Any] = {
         "changed": False,  # it only reads; what follows changes
         "steps": plan.steps,

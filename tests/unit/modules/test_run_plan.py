@@ -259,3 +259,30 @@ def test_an_existing_equal_definition_is_named(
     world.definitions[2] = {**content, "taskDefinitionArn": f"{DEFINITION}:2"}
     done = plan(monkeypatch, world_aws(world, app), app, release="v2")
     assert done.answer["wanted"]["task_definition"] == f"{DEFINITION}:2"
+
+
+def test_a_reference_to_an_output_that_is_none_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    task = {**TASK, "environment": {"DATABASE_HOST": "${database.hots}"}}
+    done = plan(monkeypatch, world_aws(world, app), app, task=task)
+    assert done.failed
+    assert "database.hots" in done.answer["msg"]
+
+
+def test_a_dashboard_that_differs_is_uploaded(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    folder = Path(app["path"]) / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("<html>")
+    outputs = {**OUTPUTS, "dashboard_bucket": "site", "api_url": "https://api"}
+    aws = world_aws(
+        world,
+        app,
+        get_parameter={"Parameter": {"Value": json.dumps(outputs)}},
+        list_objects_v2={"Contents": []},
+    )
+    done = plan(monkeypatch, aws, {**app, "dashboard": "site"})
+    assert "dashboard" in done.answer["steps"]
+    assert any("index.html" in reason for reason in done.answer["reasons"])
