@@ -86,12 +86,15 @@ class Stack:
 
     def apply(self) -> dict[str, Any]:
         """Apply the stage that the phase belongs to, unless an earlier phase's stage was that."""
+        nothing = {"changed": False, "applied": [], "changes": [], "seconds": 0}
+        if self.check_mode:
+            return nothing  # the plan has told all of it, and was not kept
         phase = self.params["phase"]
         folder = Path(self.params["plan_dir"])
         kept = Kept.load(folder)
         stage = next((stage for stage in kept.stages if phase in stage.phases), None)
-        if stage is None or stage in kept.done or self.check_mode:
-            return {"changed": False, "applied": [], "changes": [], "seconds": 0}
+        if stage is None or stage in kept.done:
+            return nothing
         self.terraform.init()
         started = time.monotonic()
         finished = False
