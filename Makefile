@@ -20,8 +20,8 @@ demo: setup ## set everything up and deploy Lyo to a cloud on this machine
 down: ## stop the local cloud and remove its state
 	@if [ -x .venv/bin/python ]; then .venv/bin/python -m localcloud down; else echo "down: nothing was set up here"; fi
 
-test: setup lint ## lint and every test
-	@pytest
+test: setup lint ## lint, every test and the molecule scenarios
+	@scripts/test
 
 molecule: setup ## the molecule scenario of every role, on one local cloud
 	@scripts/molecule

@@ -222,6 +222,9 @@ def test_it_is_stopped_once_when_its_parents_group_is_signalled(
         "time.sleep(30)\n"
     )
     parent = (
+        "import signal\n"
+        # A shell's background jobs inherit that SIGINT is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\n"
         "from module_utils.lyo_terraform.command import Terraform\n"
         f"t = Terraform({str(played.binary)!r}, Path({str(played.project)!r}),"
