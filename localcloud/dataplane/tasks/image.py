@@ -19,6 +19,8 @@ from typing import Any
 
 KIND_LABEL = "lyo.image.kind"
 PROCESS_KIND = "process"
+PYTHON_LABEL = "lyo.image.python"
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 #: Variables whose value is a list of folders inside the container.
 _PATH_LISTS = ("PATH", "PYTHONPATH")
@@ -41,12 +43,25 @@ class Command:
 
 
 def check_kind(config: Mapping[str, Any], image: str) -> None:
-    """Refuse an image that needs a container engine (NotRunnableError)."""
-    if (config.get("Labels") or {}).get(KIND_LABEL) != PROCESS_KIND:
+    """Refuse an image that needs a container engine or another Python (NotRunnableError)."""
+    labels = config.get("Labels") or {}
+    if labels.get(KIND_LABEL) != PROCESS_KIND:
         raise NotRunnableError(
             f"image {image} lacks the label {KIND_LABEL}={PROCESS_KIND}: it needs a container "
             "engine, and this local cloud runs process images only"
         )
+    built_for = labels.get(PYTHON_LABEL, PYTHON_VERSION)
+    if built_for != PYTHON_VERSION:
+        raise NotRunnableError(
+            f"image {image} was built for Python {built_for}, this local cloud runs "
+            f"{PYTHON_VERSION}: build it with the Python that the local cloud was started with"
+        )
+
+
+def interpreter() -> str:
+    """Python without the virtual environment: an image brings its own packages, or lacks them."""
+    base = Path(sys.base_prefix, "bin", f"python{PYTHON_VERSION}")
+    return str(base) if base.is_file() else sys.executable
 
 
 def words(
@@ -107,7 +122,7 @@ def working_directory(config: Mapping[str, Any], root: Path, override: str | Non
 def resolve(argv: Sequence[str], root: Path, cwd: Path, path: str) -> tuple[str, ...]:
     """The command with its program as a file of this machine.
 
-    ``python`` is the interpreter that runs the local cloud, ``sh`` this machine's shell; anything
+    ``python`` is the interpreter that the local cloud's environment was made from, ``sh`` this machine's shell; anything
     else must be in the image: an absolute path below its root, a relative one below the working
     directory, a bare name in the image's PATH.
     """
@@ -123,7 +138,7 @@ def resolve(argv: Sequence[str], root: Path, cwd: Path, path: str) -> tuple[str,
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return (str(candidate), *rest)
     if _PYTHON.fullmatch(program):
-        return (sys.executable, *rest)
+        return (interpreter(), *rest)
     if program in _SHELLS:
         return ("/bin/sh", *rest)
     raise NotRunnableError(f'exec: "{program}": executable file not found in $PATH')
@@ -132,10 +147,10 @@ def resolve(argv: Sequence[str], root: Path, cwd: Path, path: str) -> tuple[str,
 def write_python_shim(folder: Path) -> None:
     """Make ``python`` in a shell of a container the same interpreter as in its command.
 
-    A link would lose the interpreter's virtual environment, so it is a script that replaces itself.
+    A script that replaces itself: a link would lose the folder that the interpreter is found by.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("python", "python3"):
         shim = folder / name
-        shim.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+        shim.write_text(f"#!/bin/sh\nexec '{interpreter()}' \"$@\"\n")
         shim.chmod(shim.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

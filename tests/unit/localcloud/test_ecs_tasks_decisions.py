@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import sys
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -168,8 +168,8 @@ def test_programs_are_the_images_but_for_python_and_sh(tmp_path: Path) -> None:
     assert resolve("tool", "x") == (str(tool), "x")
     assert resolve("/app/tool") == (str(tool),)
     assert resolve("./tool") == (str(tool),)
-    assert resolve("python", "-c", "") == (sys.executable, "-c", "")
-    assert resolve("/usr/local/bin/python3.12")[0] == sys.executable
+    assert resolve("python", "-c", "") == (images.interpreter(), "-c", "")
+    assert resolve("/usr/local/bin/python3.12")[0] == images.interpreter()
     assert resolve("sh", "-c", "true") == ("/bin/sh", "-c", "true")
     for absent in (["env"], ["/bin/ls"], ["./nothing"], []):
         with pytest.raises(images.NotRunnableError):
@@ -181,6 +181,20 @@ def test_only_process_images_are_run() -> None:
     for config in ({}, {"Labels": None}, {"Labels": {"lyo.image.kind": "container"}}):
         with pytest.raises(images.NotRunnableError, match="container engine"):
             images.check_kind(config, "i")
+
+
+def test_an_image_for_another_python_is_refused_before_it_fails_to_import() -> None:
+    labels = {"lyo.image.kind": "process", "lyo.image.python": images.PYTHON_VERSION}
+    images.check_kind({"Labels": labels}, "i")
+    with pytest.raises(images.NotRunnableError, match=r"built for Python 2\.7"):
+        images.check_kind({"Labels": {**labels, "lyo.image.python": "2.7"}}, "i")
+
+
+def test_an_image_does_not_see_the_packages_of_the_local_cloud() -> None:
+    found = subprocess.run(
+        [images.interpreter(), "-c", "import moto"], capture_output=True, text=True, check=False
+    )
+    assert "ModuleNotFoundError" in found.stderr
 
 
 def test_an_address_comes_back_last() -> None:
