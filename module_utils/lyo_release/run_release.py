@@ -14,7 +14,7 @@ from . import live, request, result, verdict
 from .follow import Follower, Outcome, find_new, recent
 from .options import missing_outputs
 from .reasons import Witness, event_lines
-from .task_definition import render, summary
+from .task_definition import release_of, render, summary
 
 
 class Release:
@@ -131,6 +131,12 @@ class Release:
             self._sleep(1.0)
         return verdict.STILL_RUNNING, [f"fewer than {minimum} tasks run"]
 
+    def leave_without_tasks(self) -> None:
+        """After a first release that failed: ECS would go on starting what was never meant to run."""
+        self.aws.call(
+            "ecs", "update_service", cluster=self.cluster, service=self.service, desiredCount=0
+        )
+
     def ending(self, outcome: Outcome, asked: str) -> verdict.Ending:
         """Return what the verdict is made from, with what really serves now."""
         deployment = outcome.deployment
@@ -244,6 +250,9 @@ def _deploy(
     if word not in (verdict.DEPLOYED, verdict.STILL_RUNNING):
         service = live.describe_service(release.aws, release.cluster, release.service) or {}
         lines += event_lines(service, outcome.deployment.get("createdAt"))
+        if not release_of(state.live_definition) and not service.get("runningCount"):
+            release.leave_without_tasks()
+            lines[0] = "the deployment was turned back; no release served before, so no task runs"
     target = outcome.deployment.get("targetServiceRevision") or {}
     common |= {"service_revision": str(target.get("arn", "")), "stages": outcome.stages}
     result.finish(

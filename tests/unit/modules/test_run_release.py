@@ -92,6 +92,28 @@ def test_the_first_release_sets_the_number_of_tasks() -> None:
     assert aws.named("update_service")[0]["desiredCount"] == 2
 
 
+def test_a_first_release_that_fails_leaves_no_task_behind() -> None:
+    world = World(desired=0)
+    placeholder = definition(1, release="")
+    del placeholder["containerDefinitions"][0]["dockerLabels"]
+    world.definitions, world.running = {1: placeholder}, 0
+    world.script = [stage("SCALE_UP"), TURNED_BACK]
+    aws = world.aws()
+    done = release(aws)
+    assert done.answer["verdict"] == "ROLLED_BACK"
+    assert "no release served before" in done.answer["reasons"][0]
+    assert [call.get("desiredCount") for call in aws.named("update_service")] == [2, 0]
+
+
+def test_what_served_before_keeps_its_tasks(world: World) -> None:
+    world.script = [stage("SCALE_UP"), TURNED_BACK]
+    world.running = 0  # seen in the middle of it
+    aws = world.aws()
+    done = release(aws)
+    assert "the former release serves" in done.answer["reasons"][0]
+    assert [call.get("desiredCount") for call in aws.named("update_service")] == [None]
+
+
 def test_what_is_live_is_left_alone(world: World) -> None:
     aws = world.aws()
     done = release(aws, image=IMAGE_1, release="v1")

@@ -36,6 +36,7 @@ class World:
         self.definitions = {1: definition(1)}
         self.images = {1: IMAGE_1}
         self.desired = desired
+        self.running: int | None = None  # as many as desired
         self.serving = 1
         self.current: dict[str, Any] | None = None
         self.past: list[dict[str, Any]] = []
@@ -79,7 +80,7 @@ class World:
             "serviceArn": SERVICE_ARN,
             "status": "ACTIVE",
             "desiredCount": self.desired,
-            "runningCount": self.desired,
+            "runningCount": self.desired if self.running is None else self.running,
             "taskDefinition": f"{DEFINITION}:{self.target}",
             "currentServiceDeployment": (self.current or {}).get("serviceDeploymentArn"),
             "currentServiceRevisions": [{"arn": f"{REVISION}:{self.serving}"}],
