@@ -6,6 +6,8 @@ The tests follow each other: v1 is live before the first, v2 from then on.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.load import Report
@@ -103,6 +105,28 @@ def test_a_broken_release_is_turned_back(
     assert_nobody_noticed(report)
     assert set(report.releases) == {"slow"}, "customers reached the broken release"
     assert environment.live_image() == before
+
+
+def test_a_canary_gets_its_share_before_the_rest(environment: Environment) -> None:
+    deployment = {
+        "strategy": "CANARY",
+        "canary_percent": 10,
+        "canary_bake_time_minutes": 1,
+        "bake_time_minutes": 1,
+    }
+    run, report = under_load(
+        environment,
+        "deploy.yml",
+        *("-e", "release=v1", "-e", json.dumps({"lyo_deployment": deployment})),
+    )
+    assert run.returncode == 0, run.output
+    assert "DEPLOYED release v1" in run.output
+    assert "10 % of the traffic" in run.output
+    assert_nobody_noticed(report)
+    # While the canary bakes, most answers are still the old release's.
+    mixed = [s["releases"] for s in report.series if {"v1", "slow"} <= set(s["releases"])]
+    assert mixed
+    assert sum(s["v1"] for s in mixed) < sum(s["slow"] for s in mixed)
 
 
 def test_after_all_of_it_nothing_is_left_to_do(environment: Environment) -> None:
