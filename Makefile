@@ -26,7 +26,7 @@ test: setup lint ## lint, every test and the molecule scenarios
 molecule: setup ## the molecule scenario of every role, on one local cloud
 	@scripts/molecule
 
-unit: setup ## the tests that start nothing
+unit: setup ## the tests that start no server
 	@pytest tests/unit
 
 lint: setup ## every linter the project uses

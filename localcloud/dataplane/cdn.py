@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from localcloud.certificates import CertificateAuthority
 from localcloud.cloud import Cloud
 from localcloud.settings import served_port
 
@@ -64,8 +65,6 @@ class Cdn:
         self._cache = Cache()
         folder = cloud.settings.state_dir / "cdn" / address
         folder.mkdir(parents=True, exist_ok=True)
-        from localcloud.certificates import CertificateAuthority
-
         authority = CertificateAuthority(cloud.settings.state_dir / "ca")
         certificate, key = authority.issue(content.names(), [address])
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
