@@ -1,5 +1,6 @@
 locals {
   name = "lyo-${var.environment}"
+  tags = merge(var.tags, { Project = "lyo", Environment = var.environment, ManagedBy = "terraform" })
 }
 
 module "vpc" {

@@ -7,10 +7,20 @@ provider "aws" {
   s3_use_path_style   = var.provider_settings.s3_use_path_style
 
   default_tags {
-    tags = merge(var.tags, {
-      Project     = "lyo"
-      Environment = var.environment
-      ManagedBy   = "terraform"
-    })
+    tags = local.tags
+  }
+}
+
+# CloudFront takes certificates from us-east-1 only, and Route 53 puts the metrics of its health
+# checks there: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+provider "aws" {
+  alias               = "us_east_1"
+  region              = "us-east-1"
+  allowed_account_ids = [var.account_id]
+  max_retries         = var.provider_settings.max_retries
+  s3_use_path_style   = var.provider_settings.s3_use_path_style
+
+  default_tags {
+    tags = local.tags
   }
 }
