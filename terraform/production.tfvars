@@ -14,9 +14,10 @@ postgres = {
 }
 
 cache = {
-  node_type     = "cache.t4g.micro"
-  nodes         = 2
-  snapshot_days = 7
+  node_type          = "cache.t4g.micro"
+  nodes              = 2
+  snapshot_days      = 7
+  transit_encryption = true
 }
 
 service = {

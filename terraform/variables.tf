@@ -88,7 +88,7 @@ variable "public_https_port" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key for everything stored; null takes the account's AWS managed keys."
+  description = "KMS key for everything stored; null takes the account's AWS managed keys. Its policy must let CloudWatch Logs use it."
   type        = string
   default     = null
 }

@@ -89,6 +89,30 @@ def test_nothing_overrides_an_endpoint() -> None:
         ), file
 
 
+def test_what_checkov_is_to_pass_over_says_why_beside_the_resource() -> None:
+    skips = 0
+    for file in TERRAFORM.rglob("*.tf"):
+        resource = ""
+        for line in file.read_text().splitlines():
+            if re.match(r"(resource|data|module) ", line):
+                resource = line
+            elif line.startswith("}"):
+                resource = ""
+            elif "checkov:" in line:
+                skips += 1
+                reason = re.fullmatch(r"  #checkov:skip=CKV2?_AWS_\d+:(\S.*)", line)
+                assert reason, f"{file}: {line}"
+                assert len(reason.group(1).split()) >= 4, f"{file}: that is no reason: {line}"
+                assert resource, f"{file}: not in a resource: {line}"
+    assert skips > 0
+
+
+def test_checkov_passes_over_nothing_everywhere() -> None:
+    runner = (ROOT / "scripts/checkov").read_text()
+    assert not re.search(r"--(skip-check|check|skip-path|soft-fail|config-file)\b", runner)
+    assert not [*ROOT.glob(".checkov.y*ml"), *TERRAFORM.rglob(".checkov.y*ml")]
+
+
 def test_the_lock_file_covers_more_than_one_platform() -> None:
     text = (TERRAFORM / ".terraform.lock.hcl").read_text()
     assert len(re.findall(r'"zh:[0-9a-f]{64}"', text)) > 10

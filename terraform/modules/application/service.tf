@@ -1,9 +1,11 @@
 resource "aws_cloudwatch_log_group" "application" {
   name              = "/${var.name}/application"
   retention_in_days = var.service.log_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_ecs_cluster" "this" {
+  #checkov:skip=CKV_AWS_65:on, unless service.insights says otherwise; the check does not follow the variable
   name = var.name
 
   setting {

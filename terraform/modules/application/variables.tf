@@ -91,7 +91,7 @@ variable "secret_arns" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key of the secrets and of the registry; null takes the account's AWS managed keys."
+  description = "KMS key of the secrets, the registry and the log group; null takes the account's AWS managed keys. Its policy must let CloudWatch Logs use it."
   type        = string
   default     = null
 

@@ -32,7 +32,7 @@ variable "security_group_ids" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key for storage, backups, Performance Insights and secrets; null takes the account's AWS managed keys."
+  description = "KMS key for storage, backups, Performance Insights, secrets and log groups; null takes the account's AWS managed keys. Its policy must let CloudWatch Logs use it."
   type        = string
   default     = null
 

@@ -1,4 +1,5 @@
 resource "aws_cloudwatch_log_group" "flow_logs" {
+  #checkov:skip=CKV_AWS_158:addresses and ports of packets; CloudWatch Logs encrypts them with its own key
   count = var.flow_logs.enabled ? 1 : 0
 
   name              = "/${var.name}/vpc-flow-logs"

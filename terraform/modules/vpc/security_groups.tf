@@ -2,6 +2,7 @@
 # Name resolution needs no rule: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html
 
 resource "aws_security_group" "web" {
+  #checkov:skip=CKV2_AWS_5:the load balancer of another module use it
   name        = "${var.name}-web"
   description = "Load balancer: HTTP and HTTPS from everywhere, the test listener from named ranges"
   vpc_id      = aws_vpc.this.id
@@ -14,6 +15,7 @@ resource "aws_security_group" "web" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "web_http" {
+  #checkov:skip=CKV_AWS_260:port 80 answers with a redirect to HTTPS and nothing else
   security_group_id = aws_security_group.web.id
   description       = "HTTP from everywhere, redirected to HTTPS"
   cidr_ipv4         = "0.0.0.0/0"
@@ -52,6 +54,7 @@ resource "aws_vpc_security_group_egress_rule" "web_application" {
 }
 
 resource "aws_security_group" "application" {
+  #checkov:skip=CKV2_AWS_5:the tasks of another module use it
   name        = "${var.name}-application"
   description = "Application tasks: from the load balancer only"
   vpc_id      = aws_vpc.this.id
@@ -93,6 +96,7 @@ resource "aws_vpc_security_group_egress_rule" "application_data" {
 }
 
 resource "aws_security_group" "database" {
+  #checkov:skip=CKV2_AWS_5:the database and cache of another module use it
   name        = "${var.name}-database"
   description = "Database and cache: from the application only, nothing out"
   vpc_id      = aws_vpc.this.id
