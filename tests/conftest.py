@@ -11,9 +11,15 @@ DEPLOYMENT = pytest.StashKey[Deployment]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Deploy only when a collected test needs it, and tests are run at all."""
-    needed = any("environment" in getattr(item, "fixturenames", ()) for item in session.items)
+    needed = any(_needs_deployment(item) for item in session.items)
     if needed and not session.config.option.collectonly:
         session.config.stash[DEPLOYMENT] = Deployment()
+
+
+def _needs_deployment(item: pytest.Item) -> bool:
+    """Whether a test takes the fixture `environment`, and not a parameter of that name."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return "environment" in getattr(item, "fixturenames", ()) and "environment" not in parameters
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
