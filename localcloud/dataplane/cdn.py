@@ -1,34 +1,61 @@
-"""An edge: HTTP and HTTPS servers on one address, with a cache in front of a site."""
+"""An edge: HTTP and HTTPS servers on one address, in front of a site."""
 
 from __future__ import annotations
 
 import fnmatch
 import ssl
 import threading
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from localcloud.certificates import CertificateAuthority
 from localcloud.cloud import Cloud
+from localcloud.dataplane.viewer import Request, Response, covers
 from localcloud.settings import served_port
 
-if TYPE_CHECKING:
-    from localcloud.services.cloudfront.serving import Response
+_METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE")
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/secure-connections-supported-viewer-protocols-ciphers.html
+_CIPHERS = ":".join(
+    (
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+    )
+)
+# No viewer's request to this project's pages is longer; S3 would not take it either.
+_LARGEST_BODY = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate for viewers that name one of `names` by SNI.
+
+    chain, key: PEM. names: aliases; `*` stands for the first label. policy: the security policy,
+    `TLSv1.2_2021` or `TLSv1.3_2025`.
+    """
+
+    chain: str
+    key: str
+    names: tuple[str, ...]
+    policy: str
 
 
 class Content(Protocol):
     """What an edge serves."""
 
-    def redirects_to_https(self) -> bool:
-        """Whether plain HTTP is redirected."""
+    def plain_http(self) -> str:
+        """What happens to plain HTTP: allow-all, redirect-to-https or https-only."""
 
-    def names(self) -> list[str]:
-        """Names of the certificate."""
+    def certificate(self) -> Certificate | None:
+        """The certificate of the aliases."""
 
-    def fetch(self, path: str) -> Response:
-        """The origin's answer."""
+    def answer(self, request: Request) -> Response:
+        """The answer to a viewer."""
 
 
 class Cache:
@@ -49,7 +76,7 @@ class Cache:
         with self._lock:
             self._entries[path] = (until, response)
 
-    def invalidate(self, patterns: list[str]) -> None:
+    def invalidate(self, patterns: Sequence[str]) -> None:
         """Drop the paths that match; `*` stands for any characters, as in CloudFront."""
         with self._lock:
             for path in list(self._entries):
@@ -58,18 +85,21 @@ class Cache:
 
 
 class Cdn:
-    """Serves `content` on `address`, HTTPS at 10443 and HTTP at 10080, until stopped."""
+    """Serves `content` on `address`, HTTPS at 10443 and HTTP at 10080, until stopped.
+
+    A viewer that names an alias gets the alias's certificate, any other that of the address.
+    """
 
     def __init__(self, address: str, content: Content, cloud: Cloud) -> None:
-        self._content, self._cloud = content, cloud
-        self._cache = Cache()
-        folder = cloud.settings.state_dir / "cdn" / address
-        folder.mkdir(parents=True, exist_ok=True)
+        self._content = content
+        self._folder = cloud.settings.state_dir / "cdn" / address
+        self._folder.mkdir(parents=True, exist_ok=True)
         authority = CertificateAuthority(cloud.settings.state_dir / "ca")
-        certificate, key = authority.issue(content.names(), [address])
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*_write(folder, certificate, key))
+        own, key = authority.issue([], [address])
+        self._aliases: tuple[tuple[str, ...], ssl.SSLContext] | None = None
+        context = self._context("own", own.decode(), key.decode())
+        context.sni_callback = self._chosen
+        self.configuration_changed()
         handler = self._handler()
         self._http = _Server((address, served_port(80)), handler)
         self._https = _Server((address, served_port(443)), handler)
@@ -87,61 +117,107 @@ class Cdn:
             server.shutdown()
             server.server_close()
 
-    def invalidate(self, patterns: list[str]) -> None:
-        """Drop cached answers."""
-        self._cache.invalidate(patterns)
-
     def configuration_changed(self) -> None:
-        """Drop everything: headers and error pages may have changed."""
-        self._cache.invalidate(["*"])
+        """Serve the certificate that the content has now; connections that are open keep theirs."""
+        certificate = self._content.certificate()
+        if certificate is None:
+            self._aliases = None
+            return
+        context = self._context("aliases", certificate.chain, certificate.key)
+        if certificate.policy.startswith("TLSv1.3"):
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+        else:
+            context.set_ciphers(_CIPHERS)
+        self._aliases = certificate.names, context
 
-    def answer(self, path: str) -> tuple[Response, bool]:
-        """The answer for a path, and whether it came from the cache."""
-        now = time.monotonic()
-        cached = self._cache.get(path, now)
-        if cached is not None:
-            return cached, True
-        response = self._content.fetch(path)
-        if response.ttl > 0:
-            self._cache.put(path, response, now + self._cloud.clock.wall(response.ttl))
-        return response, False
+    def _context(self, name: str, chain: str, key: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        certificate_file, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        certificate_file.write_text(chain)
+        key_file.touch(mode=0o600)
+        key_file.write_text(key)
+        context.load_cert_chain(certificate_file, key_file)
+        return context
+
+    def _chosen(
+        self, connection: ssl.SSLObject, server_name: str | None, _: ssl.SSLContext
+    ) -> None:
+        if server_name and self._aliases is not None and covers(self._aliases[0], server_name):
+            connection.context = self._aliases[1]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        cdn = self
+        content = self._content
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            server_version = "CloudFront"
-            sys_version = ""
             timeout = 30
 
-            def do_GET(self) -> None:
-                secure = isinstance(self.connection, ssl.SSLSocket)
-                if not secure and cdn._content.redirects_to_https():
-                    host = self.headers.get("Host", "").split(":")[0]
-                    self._send(
-                        301, {"Location": f"https://{host}:{served_port(443)}{self.path}"}, b""
-                    )
-                    return
-                response, hit = cdn.answer(self.path.split("?")[0])
-                cache = "Hit from cloudfront" if hit else "Miss from cloudfront"
-                self._send(response.status, {**response.headers, "X-Cache": cache}, response.body)
+            def version_string(self) -> str:
+                return "CloudFront"
 
-            do_HEAD = do_GET  # noqa: N815 - the base class's name
+            def _serve(self) -> None:
+                request = _request(self)
+                self._take_body()
+                response = None
+                if not isinstance(self.connection, ssl.SSLSocket):
+                    response = _plain_http(content.plain_http(), request, self.path)
+                self._send(response or content.answer(request))
 
-            def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
-                self.send_response(status)
-                for name, value in headers.items():
+            def _take_body(self) -> None:
+                """Read what the viewer sends along, so that the connection can be used again."""
+                length = int(self.headers.get("Content-Length") or 0)
+                if length > _LARGEST_BODY or self.headers.get("Transfer-Encoding"):
+                    self.close_connection = True
+                elif length:
+                    self.rfile.read(length)
+
+            def _send(self, response: Response) -> None:
+                self.send_response(response.status, response.reason)
+                for name, value in response.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Cache", response.source)
+                self.send_header("Content-Length", str(len(response.body)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(body)
+                    self.wfile.write(response.body)
 
             def log_message(self, *_: object) -> None:
                 """No log: CloudFront's standard logging is not reproduced."""
 
+        for method in _METHODS:
+            setattr(Handler, f"do_{method}", Handler._serve)
         return Handler
+
+
+def _request(handler: BaseHTTPRequestHandler) -> Request:
+    path, _, query = handler.path.partition("?")
+    headers: dict[str, list[str]] = {}
+    for name, value in handler.headers.items():
+        headers.setdefault(name.lower(), []).append(value)
+    host = headers.get("host", [""])[0].rpartition(":")
+    return Request(
+        handler.command,
+        path,
+        query,
+        headers,
+        (host[0] or host[2]).lower(),
+        str(handler.client_address[0]),
+    )
+
+
+def _plain_http(policy: str, request: Request, target: str) -> Response | None:
+    """What plain HTTP gets by the viewer protocol policy; None where it is served.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-https-viewers-to-cloudfront.html
+    """
+    if policy == "redirect-to-https":
+        status = 301 if request.method in ("GET", "HEAD") else 307
+        place = f"https://{request.host}:{served_port(443)}{target}"
+        return Response(status, {"Location": place}, source="Redirect from cloudfront")
+    if policy == "https-only":
+        return Response(403, body=b"HTTPS only\n", source="Error from cloudfront")
+    return None
 
 
 class _Server(ThreadingHTTPServer):
@@ -149,11 +225,3 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A viewer that goes away in the middle is no error."""
-
-
-def _write(folder: Path, certificate: bytes, key: bytes) -> tuple[Path, Path]:
-    chain, private = folder / "certificate.pem", folder / "key.pem"
-    chain.write_bytes(certificate)
-    private.touch(mode=0o600)
-    private.write_bytes(key)
-    return chain, private

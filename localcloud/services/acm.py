@@ -51,6 +51,16 @@ class CertificateManager:
         found.check()
         return found
 
+    def issued_names(self, region: str) -> dict[str, list[str]]:
+        """The names of each certificate of a region that can be served, by ARN."""
+        found = {}
+        for arn, entry in self._backend(region)._certificates.items():
+            if isinstance(entry, Certificate):
+                entry.check()
+                if entry.status == "ISSUED":
+                    found[arn] = entry.names
+        return found
+
     def addresses(self) -> list[str]:
         """The addresses every certificate is valid for."""
         places = range(1, NAMED_ADDRESSES + 1)
@@ -213,9 +223,9 @@ class CertificateManager:
         return found
 
     def _refresh(self) -> None:
-        balancing = self._cloud.parts.get("elbv2")
-        if balancing is not None:
-            balancing.refresh()
+        for part in ("elbv2", "cloudfront"):
+            if part in self._cloud.parts:
+                self._cloud.parts[part].refresh()
 
 
 def _summary(detail: dict[str, Any]) -> dict[str, Any]:

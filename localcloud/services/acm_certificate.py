@@ -169,9 +169,11 @@ class Certificate(CertBundle):
         return detail
 
     def users(self) -> list[str]:
-        """ARNs of the load balancers that serve it."""
-        balancing = self.cloud.parts.get("elbv2")
-        return [] if balancing is None else balancing.users_of_certificate(self.arn)
+        """ARNs of the load balancers and distributions that serve it."""
+        parts = [
+            self.cloud.parts[name] for name in ("elbv2", "cloudfront") if name in self.cloud.parts
+        ]
+        return [arn for part in parts for arn in part.users_of_certificate(self.arn)]
 
     def _validation(self, name: str) -> dict[str, Any]:
         pending = self.status == "PENDING_VALIDATION"

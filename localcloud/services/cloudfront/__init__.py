@@ -1,8 +1,9 @@
 """Amazon CloudFront in front of S3 origins, wholly ours: moto forgets half of the configuration.
 
-Reproduced: one default cache behaviour, origin access control with the bucket's policy, cache
-policies and invalidations, response headers policies, custom error responses, redirect to HTTPS.
-Refused: custom origins, further behaviours, functions.
+Reproduced: one default cache behaviour, aliases with certificates of ACM, origin access control with
+the bucket's policy, cache policies and invalidations, functions on viewer-request, response headers
+policies, custom error responses, redirect to HTTPS. Refused: custom origins, further behaviours,
+other functions.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +37,8 @@ class Collection:
     """Create, get, update, delete and list of one kind of configuration.
 
     kind: its name in the API, `CachePolicy` for example, from which the members' names follow.
-    missing, exists: error codes. timed: whether answers have LastModifiedTime.
+    missing, exists: error codes. timed: whether answers have LastModifiedTime. check: refuses a
+    configuration that is not reproduced. used: gives the identifiers that are in use.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class Collection:
         plural: str,
         timed: bool = True,
         managed: Mapping[str, dict[str, Any]] | None = None,
+        check: Callable[[dict[str, Any]], None] | None = None,
+        used: Callable[[], Container[str]] = frozenset,
     ) -> None:
         self.kind, self.missing, self.exists, self.plural = kind, missing, exists, plural
-        self._timed = timed
+        self._timed, self._check, self._used = timed, check, used
         self._entries = {
             key: Entry(key, config, managed=True) for key, config in (managed or {}).items()
         }
@@ -71,9 +74,26 @@ class Collection:
             body["LastModifiedTime"] = entry.modified
         return {self.kind: body, "ETag": entry.etag}
 
+    def _config(self, call: Call) -> dict[str, Any]:
+        config: dict[str, Any] = call.params[f"{self.kind}Config"]
+        if self._check is not None:
+            self._check(config)
+        return config
+
+    def _changeable(self, call: Call) -> Entry:
+        """An entry of our own that was read before; AWS's managed ones cannot be changed."""
+        entry = self.entry(call.params["Id"])
+        if entry.managed:
+            raise AwsError(
+                "IllegalUpdate" if "Update" in call.operation else "IllegalDelete",
+                f"The {self.kind} {entry.id} is managed by AWS.",
+            )
+        check_etag(call, entry.etag)
+        return entry
+
     def create(self, call: Call) -> dict[str, Any]:
         """Create from `<Kind>Config`; its Name is unique."""
-        config = call.params[f"{self.kind}Config"]
+        config = self._config(call)
         if any(entry.config.get("Name") == config.get("Name") for entry in self):
             raise AwsError(
                 self.exists, f"A {self.kind} named {config.get('Name')} exists.", status=409
@@ -93,15 +113,19 @@ class Collection:
 
     def update(self, call: Call) -> dict[str, Any]:
         """Replace the configuration when IfMatch is the present ETag."""
-        entry = self.entry(call.params["Id"])
-        check_etag(call, entry.etag)
-        entry.update(call.params[f"{self.kind}Config"])
+        entry = self._changeable(call)
+        entry.update(self._config(call))
         return self._answer(entry)
 
     def delete(self, call: Call) -> dict[str, Any]:
-        """Delete when IfMatch is the present ETag."""
-        entry = self.entry(call.params["Id"])
-        check_etag(call, entry.etag)
+        """Delete when IfMatch is the present ETag and no distribution uses it."""
+        entry = self._changeable(call)
+        if entry.id in self._used():
+            raise AwsError(
+                f"{self.kind}InUse",
+                f"Cannot delete the {self.kind} because it is attached to a distribution.",
+                status=409,
+            )
         del self._entries[entry.id]
         return {}
 

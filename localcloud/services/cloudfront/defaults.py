@@ -64,6 +64,13 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     behaviour = {**_BEHAVIOUR, **config["DefaultCacheBehavior"]}
     behaviour["AllowedMethods"] = {**_BEHAVIOUR["AllowedMethods"], **behaviour["AllowedMethods"]}
     whole["DefaultCacheBehavior"] = behaviour
+    if whole["ViewerCertificate"].get("ACMCertificateArn"):
+        whole["ViewerCertificate"] = {
+            **whole["ViewerCertificate"],
+            "CloudFrontDefaultCertificate": False,
+            "Certificate": whole["ViewerCertificate"]["ACMCertificateArn"],
+            "CertificateSource": "acm",
+        }
     whole["Origins"] = {
         **config["Origins"],
         "Items": [{**_ORIGIN, **origin} for origin in config["Origins"]["Items"]],

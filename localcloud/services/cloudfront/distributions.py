@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.api import AwsError, Call, NotReproducedError
+from localcloud.api import AwsError, Call
 from localcloud.cloud import Cloud
 from localcloud.dataplane.cdn import Cdn
+from localcloud.services.cloudfront import checks, headers
 from localcloud.services.cloudfront.collections import Collection, Entry, check_etag, new_id
 from localcloud.services.cloudfront.defaults import complete
+from localcloud.services.cloudfront.functions import Functions
 from localcloud.services.cloudfront.policies import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,
@@ -25,14 +27,22 @@ _DEPLOY_SECONDS = 30.0
 
 @dataclass
 class Distribution(Entry):
-    """A distribution with what serves it."""
+    """A distribution with what serves it; deployed: the configuration that is served."""
 
     arn: str = ""
     address: str = ""
     status: str = "InProgress"
     tags: dict[str, str] = field(default_factory=dict)
     invalidations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    deployed: dict[str, Any] = field(default_factory=dict)
+    site: Site | None = None
     cdn: Cdn | None = None
+
+    def functions(self) -> list[str]:
+        """ARNs of the functions it is associated with."""
+        behaviour = self.config["DefaultCacheBehavior"]
+        items = behaviour.get("FunctionAssociations", {}).get("Items", [])
+        return [association["FunctionARN"] for association in items]
 
 
 class CloudFront:
@@ -41,12 +51,17 @@ class CloudFront:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._distributions: dict[str, Distribution] = {}
+        self.functions = Functions(
+            cloud.settings.account_id,
+            lambda: (arn for entry in self._all() for arn in entry.functions()),
+        )
         self.oacs = Collection(
             "OriginAccessControl",
             "NoSuchOriginAccessControl",
             "OriginAccessControlAlreadyExists",
             plural="OriginAccessControls",
             timed=False,
+            used=self._access_controls,
         )
         self.cache_policies = Collection(
             "CachePolicy",
@@ -54,6 +69,7 @@ class CloudFront:
             "CachePolicyAlreadyExists",
             plural="CachePolicies",
             managed=CACHE_POLICIES,
+            used=self._used_as("CachePolicyId"),
         )
         self.headers_policies = Collection(
             "ResponseHeadersPolicy",
@@ -61,6 +77,8 @@ class CloudFront:
             "ResponseHeadersPolicyAlreadyExists",
             plural="ResponseHeadersPolicies",
             managed=RESPONSE_HEADERS_POLICIES,
+            check=headers.check,
+            used=self._used_as("ResponseHeadersPolicyId"),
         )
         self.request_policies = Collection(
             "OriginRequestPolicy",
@@ -68,6 +86,7 @@ class CloudFront:
             "OriginRequestPolicyAlreadyExists",
             plural="OriginRequestPolicies",
             managed=ORIGIN_REQUEST_POLICIES,
+            used=self._used_as("OriginRequestPolicyId"),
         )
         for collection in (
             self.oacs,
@@ -76,6 +95,11 @@ class CloudFront:
             self.request_policies,
         ):
             self._publish(collection)
+        for verb in ("create", "update", "publish", "describe", "get", "delete"):
+            cloud.api.replace(
+                "cloudfront", f"{verb.capitalize()}Function", getattr(self.functions, verb)
+            )
+        cloud.api.replace("cloudfront", "ListFunctions", self.functions.list)
         cloud.on_stop(self.stop)
 
     def _publish(self, collection: Collection) -> None:
@@ -88,6 +112,33 @@ class CloudFront:
         replace("cloudfront", f"Delete{collection.kind}", collection.delete)
         if collection is not self.oacs:  # its list has another shape
             replace("cloudfront", f"List{collection.plural}", collection.list)
+
+    def _used_as(self, member: str) -> Callable[[], set[str]]:
+        """Gives the identifiers that distributions name in a member of their cache behaviour."""
+        return lambda: {
+            str(entry.config["DefaultCacheBehavior"].get(member)) for entry in self._all()
+        }
+
+    def _access_controls(self) -> set[str]:
+        return {
+            str(origin.get("OriginAccessControlId"))
+            for entry in self._all()
+            for origin in entry.config["Origins"]["Items"]
+        }
+
+    def users_of_certificate(self, arn: str) -> list[str]:
+        """ARNs of the distributions that serve a certificate of ACM's."""
+        return [entry.arn for entry in self._all() if checks.certificate_arn(entry.config) == arn]
+
+    def enabled(self, domain: str) -> bool:
+        """Whether a domain name (here an address) is that of an enabled distribution."""
+        return any(entry.address == domain and entry.config["Enabled"] for entry in self._all())
+
+    def refresh(self) -> None:
+        """Serve the certificates as ACM has them now."""
+        for entry in self._all():
+            if entry.cdn is not None:
+                entry.cdn.configuration_changed()
 
     def stop(self) -> None:
         """Stop serving."""
@@ -127,53 +178,62 @@ class CloudFront:
         self._deploy(distribution)
         return self._answer(distribution) | {"Location": f"/2020-05-31/distribution/{identifier}"}
 
-    def _check(self, config: dict[str, Any]) -> None:
-        """Refuse what would be accepted and then not happen."""
+    def _check(self, config: dict[str, Any], own: Distribution | None = None) -> None:
+        """Refuse what AWS refuses, and what would be accepted and then not happen."""
+        checks.check_reproduced(config)
+        checks.check_members(config)
         for origin in config["Origins"]["Items"]:
-            if "CustomOriginConfig" in origin:
-                raise NotReproducedError("cloudfront", "custom origins")
-            control = origin.get("OriginAccessControlId")
-            if control:
-                self.oacs.entry(control)
-        if config.get("CacheBehaviors", {}).get("Quantity"):
-            raise NotReproducedError("cloudfront", "cache behaviours besides the default one")
+            if origin.get("OriginAccessControlId"):
+                self.oacs.entry(origin["OriginAccessControlId"])
         behaviour = config["DefaultCacheBehavior"]
-        for member in ("LambdaFunctionAssociations", "FunctionAssociations"):
-            if behaviour.get(member, {}).get("Quantity"):
-                raise NotReproducedError("cloudfront", member)
         if behaviour.get("CachePolicyId"):
             self.cache_policies.entry(behaviour["CachePolicyId"])
+        if behaviour.get("OriginRequestPolicyId"):
+            self.request_policies.entry(behaviour["OriginRequestPolicyId"])
         if behaviour.get("ResponseHeadersPolicyId"):
             self.headers_policies.entry(behaviour["ResponseHeadersPolicyId"])
-        names = {origin["Id"] for origin in config["Origins"]["Items"]}
-        if behaviour["TargetOriginId"] not in names:
-            raise AwsError(
-                "NoSuchOrigin",
-                f"No origin exists with the specified Origin Id {behaviour['TargetOriginId']}.",
-                status=404,
-            )
+        for association in behaviour.get("FunctionAssociations", {}).get("Items", []):
+            if self.functions.by_arn(association["FunctionARN"]) is None:
+                raise AwsError(
+                    "InvalidFunctionAssociation",
+                    "The specified function does not exist or has not been published: "
+                    f"{association['FunctionARN']}",
+                )
+        taken = [name for d in self._all() if d is not own for name in checks.aliases(d.config)]
+        checks.check_aliases(checks.aliases(config), taken)
+        checks.check_certificate(
+            config, self._cloud.parts["acm"].issued_names(checks.CERTIFICATE_REGION)
+        )
 
     def _deploy(self, distribution: Distribution) -> None:
+        """Bring a change to the edge after CloudFront's time; a later change overtakes it."""
         distribution.status = "InProgress"
+        etag = distribution.etag
 
         def run(stop: Any) -> None:
             waited = self._cloud.clock.sleep(_DEPLOY_SECONDS, stop)
             with self._cloud.lock:
                 if waited or distribution.id not in self._distributions:
                     return
-                enabled = distribution.config["Enabled"]
-                if enabled and distribution.cdn is None:
-                    distribution.cdn = Cdn(
-                        distribution.address, Site(self._cloud, distribution, self), self._cloud
-                    )
-                if not enabled and distribution.cdn is not None:
-                    distribution.cdn.stop()
-                    distribution.cdn = None
-                if distribution.cdn is not None:
-                    distribution.cdn.configuration_changed()
-                distribution.status = "Deployed"
+                if distribution.etag == etag:
+                    self._serve(distribution)
 
         self._cloud.background(f"cloudfront-{distribution.id}", run)
+
+    def _serve(self, distribution: Distribution) -> None:
+        """Serve the configuration as it is now."""
+        distribution.deployed = distribution.config
+        if not distribution.config["Enabled"] and distribution.cdn is not None:
+            distribution.cdn.stop()
+            distribution.cdn = distribution.site = None
+        elif distribution.cdn is not None and distribution.site is not None:
+            # Headers and error pages may have changed.
+            distribution.site.cache.invalidate(["*"])
+            distribution.cdn.configuration_changed()
+        elif distribution.config["Enabled"]:
+            distribution.site = Site(self._cloud, distribution, self)
+            distribution.cdn = Cdn(distribution.address, distribution.site, self._cloud)
+        distribution.status = "Deployed"
 
     def _all(self) -> list[Distribution]:
         return list(self._distributions.values())
@@ -214,7 +274,7 @@ class CloudFront:
         """https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_UpdateDistribution.html"""
         distribution = self._distribution(call.params["Id"])
         check_etag(call, distribution.etag)
-        self._check(call.params["DistributionConfig"])
+        self._check(call.params["DistributionConfig"], distribution)
         distribution.update(complete(call.params["DistributionConfig"]))
         self._deploy(distribution)
         return self._answer(distribution)
@@ -265,8 +325,8 @@ class CloudFront:
         """https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html"""
         distribution = self._distribution(call.params["DistributionId"])
         batch = call.params["InvalidationBatch"]
-        if distribution.cdn is not None:
-            distribution.cdn.invalidate(batch["Paths"].get("Items", []))
+        if distribution.site is not None:
+            distribution.site.cache.invalidate(batch["Paths"].get("Items", []))
         invalidation = {
             "Id": new_id(),
             "Status": "Completed",

@@ -1,75 +1,32 @@
-"""What a distribution answers: objects of its S3 origin, if the bucket's policy lets it read them."""
+"""What a distribution answers, in CloudFront's order: method, function, cache, origin, headers.
+
+Whatever answers a POST, too, must be a function: a method that the behaviour does not allow gets
+CloudFront's own 403, which no page promises a custom error response for, and S3 answers a POST that
+is let through with 405. So a page that is to say 503 to everything allows all seven methods and has a
+function on viewer-request make the answer, with the headers it needs: it is documented nowhere that a
+response headers policy is added to what a function made, so here it is not.
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/http-403-invalid-method.html
+"""
 
 from __future__ import annotations
 
-import fnmatch
-import json
 import re
-from dataclasses import dataclass, field
+import time
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloud import Cloud
+from localcloud.dataplane.cdn import Cache, Certificate
+from localcloud.dataplane.viewer import Request, Response, covers
+from localcloud.services.cloudfront import checks, headers, origin
 
 if TYPE_CHECKING:
     from localcloud.services.cloudfront.distributions import CloudFront, Distribution
 
-_S3_ORIGIN = re.compile(r"^(?P<bucket>.+)\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com$")
-
-
-@dataclass
-class Response:
-    """An answer before the viewer's side is added. ttl: cloud seconds it may be cached."""
-
-    status: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    ttl: float = 0.0
-
-
-def policy_allows(policy: str | None, bucket: str, key: str, distribution_arn: str) -> bool:
-    """True when a bucket policy lets CloudFront read an object for this distribution. Pure.
-
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
-    """
-    statements = json.loads(policy).get("Statement", []) if policy else []
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        services = principal.get("Service", []) if isinstance(principal, dict) else []
-        resource = f"arn:aws:s3:::{bucket}/{key}"
-        if (
-            statement.get("Effect") == "Allow"
-            and "cloudfront.amazonaws.com" in _as_list(services)
-            and any(
-                action in ("s3:GetObject", "s3:*") for action in _as_list(statement.get("Action"))
-            )
-            and any(
-                fnmatch.fnmatchcase(resource, name) for name in _as_list(statement.get("Resource"))
-            )
-            and _condition_holds(statement.get("Condition", {}), distribution_arn)
-        ):
-            return True
-    return False
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _condition_holds(condition: dict[str, Any], distribution_arn: str) -> bool:
-    """Only conditions on the distribution's ARN are known; any other does not hold."""
-    for operator, keys in condition.items():
-        for key, wanted in keys.items():
-            if key.lower() != "aws:sourcearn":
-                return False
-            if operator in ("StringEquals", "ArnEquals"):
-                holds = distribution_arn in _as_list(wanted)
-            elif operator in ("StringLike", "ArnLike"):
-                holds = any(fnmatch.fnmatchcase(distribution_arn, w) for w in _as_list(wanted))
-            else:
-                holds = False
-            if not holds:
-                return False
-    return True
+_FROM_ERROR = "Error from cloudfront"
+# How long an error is cached without a custom error response, in cloud seconds:
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
+_ERROR_SECONDS = 10.0
+_OLD_CACHE_SETTINGS = {"MinTTL": 0, "DefaultTTL": 86400, "MaxTTL": 31536000}
 
 
 def time_to_live(cache_control: str, policy: dict[str, Any]) -> float:
@@ -87,114 +44,126 @@ def time_to_live(cache_control: str, policy: dict[str, Any]) -> float:
     return min(max(wanted, minimum), maximum)
 
 
-def security_headers(policy: dict[str, Any]) -> dict[str, str]:
-    """Headers that a response headers policy adds. Pure.
+def refusal(text: str, status: int = 403) -> Response:
+    """An error page of CloudFront's own."""
+    return Response(
+        status,
+        {"Content-Type": "text/html"},
+        f"<H1>{status} ERROR</H1>\nThe request could not be satisfied.\n{text}\n".encode(),
+        source=_FROM_ERROR,
+    )
 
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
-    """
-    security = policy.get("SecurityHeadersConfig", {})
-    headers = {}
-    if "XSSProtection" in security:
-        on = security["XSSProtection"]["Protection"]
-        block = "; mode=block" if security["XSSProtection"].get("ModeBlock") else ""
-        headers["X-XSS-Protection"] = f"1{block}" if on else "0"
-    if "FrameOptions" in security:
-        headers["X-Frame-Options"] = security["FrameOptions"]["FrameOption"]
-    if "ReferrerPolicy" in security:
-        headers["Referrer-Policy"] = security["ReferrerPolicy"]["ReferrerPolicy"]
-    if "ContentSecurityPolicy" in security:
-        headers["Content-Security-Policy"] = security["ContentSecurityPolicy"][
-            "ContentSecurityPolicy"
-        ]
-    if "ContentTypeOptions" in security:
-        headers["X-Content-Type-Options"] = "nosniff"
-    if "StrictTransportSecurity" in security:
-        transport = security["StrictTransportSecurity"]
-        headers["Strict-Transport-Security"] = (
-            f"max-age={transport['AccessControlMaxAgeSec']}"
-            + ("; includeSubDomains" if transport.get("IncludeSubdomains") else "")
-            + ("; preload" if transport.get("Preload") else "")
-        )
-    for header in policy.get("CustomHeadersConfig", {}).get("Items", []):
-        headers[header["Header"]] = header["Value"]
-    return headers
+
+def error_rule(config: dict[str, Any], status: int) -> dict[str, Any] | None:
+    """The custom error response of a status. Pure."""
+    for rule in config.get("CustomErrorResponses", {}).get("Items", []):
+        if rule["ErrorCode"] == status:
+            found: dict[str, Any] = rule
+            return found
+    return None
 
 
 class Site:
-    """One distribution's content."""
+    """One distribution's content, as of its last deployment."""
 
     def __init__(self, cloud: Cloud, distribution: Distribution, service: CloudFront) -> None:
         self._cloud, self._distribution, self._service = cloud, distribution, service
+        self.cache = Cache()
 
-    def redirects_to_https(self) -> bool:
-        """Whether plain HTTP is redirected."""
-        policy = self._distribution.config["DefaultCacheBehavior"]["ViewerProtocolPolicy"]
-        return bool(policy == "redirect-to-https")
+    @property
+    def _config(self) -> dict[str, Any]:
+        return self._distribution.deployed
 
-    def names(self) -> list[str]:
-        """Names the certificate must have: the aliases and the address."""
-        return list(self._distribution.config.get("Aliases", {}).get("Items", []))
+    def plain_http(self) -> str:
+        """What happens to plain HTTP: allow-all, redirect-to-https or https-only."""
+        return str(self._config["DefaultCacheBehavior"]["ViewerProtocolPolicy"])
 
-    def fetch(self, path: str) -> Response:
-        """The answer for a path, custom error responses and added headers included."""
-        config = self._distribution.config
-        if path == "/" and config.get("DefaultRootObject"):
-            path = "/" + config["DefaultRootObject"]
-        response = self._from_origin(path)
-        if response.status >= 400:
-            response = self._custom_error(response)
-        policy = config["DefaultCacheBehavior"].get("ResponseHeadersPolicyId")
-        if policy:
-            response.headers.update(
-                security_headers(self._service.headers_policies.entry(policy).config)
-            )
-        return response
-
-    def _custom_error(self, response: Response) -> Response:
-        for rule in self._distribution.config.get("CustomErrorResponses", {}).get("Items", []):
-            if rule["ErrorCode"] == response.status and rule.get("ResponsePagePath"):
-                page = self._from_origin(rule["ResponsePagePath"])
-                if page.status == 200:
-                    page.status = int(rule.get("ResponseCode") or response.status)
-                    page.ttl = float(rule.get("ErrorCachingMinTTL", 10))
-                    return page
-        return response
-
-    def _from_origin(self, path: str) -> Response:
-        behaviour = self._distribution.config["DefaultCacheBehavior"]
-        origin = next(
-            o
-            for o in self._distribution.config["Origins"]["Items"]
-            if o["Id"] == behaviour["TargetOriginId"]
+    def certificate(self) -> Certificate | None:
+        """What is served to viewers that name an alias (SNI); the address has one of its own."""
+        arn = checks.certificate_arn(self._config)
+        if arn is None:
+            return None
+        found = self._cloud.parts["acm"].find(arn)
+        return Certificate(
+            found.served,
+            found.key.decode(),
+            tuple(checks.aliases(self._config)),
+            self._config["ViewerCertificate"]["MinimumProtocolVersion"],
         )
-        match = _S3_ORIGIN.match(origin["DomainName"])
-        if match is None:
-            return Response(502, body=b"the origin is not an S3 bucket\n")
-        bucket_name = match["bucket"]
-        key = (origin.get("OriginPath", "") + path).lstrip("/")
-        with self._cloud.lock:
-            buckets = self._cloud.backend("s3").buckets
-            bucket = buckets.get(bucket_name)
-            if bucket is None:
-                return Response(404, body=b"NoSuchBucket\n")
-            policy = bucket.policy
-            text = policy.decode() if isinstance(policy, bytes) else policy
-            if not policy_allows(text, bucket_name, key, self._distribution.arn):
-                return Response(403, body=b"AccessDenied\n")
-            found = bucket.keys.get(key)
-            # Without s3:ListBucket S3 hides that an object is absent.
-            if found is None:
-                return Response(403, body=b"AccessDenied\n")
-            headers = {
-                "Content-Type": found.metadata.get("Content-Type") or "binary/octet-stream",
-                "ETag": found.etag,
-            }
-            for name in ("Cache-Control", "Content-Encoding"):
-                if found.metadata.get(name):
-                    headers[name] = found.metadata[name]
-            body = bytes(found.value)
-        ttl = 0.0
+
+    def answer(self, request: Request) -> Response:
+        """The answer to a viewer."""
+        behaviour = self._config["DefaultCacheBehavior"]
+        if request.host != self._distribution.address and not covers(
+            checks.aliases(self._config), request.host
+        ):
+            # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/http-403-permission-denied.html
+            return refusal("Bad request: no distribution has this alternate domain name.")
+        if request.method not in behaviour["AllowedMethods"]["Items"]:
+            return refusal(
+                "This distribution is not configured to allow the HTTP request method that was "
+                "used for this request."
+            )
+        for association in behaviour["FunctionAssociations"].get("Items", []):
+            result = self._service.functions.viewer_request(
+                association["FunctionARN"],
+                request,
+                self._distribution.id,
+                self._distribution.address,
+            )
+            if isinstance(result, Response):
+                return result
+            request = result
+        response = self._cached(request).copy()
+        policy = behaviour.get("ResponseHeadersPolicyId")
+        if policy:
+            entry = self._service.headers_policies.entry(policy)
+            response.headers = headers.applied(entry.config, response.headers)
+        return response
+
+    def _cached(self, request: Request) -> Response:
+        """From the cache, else from the origin; only answers to GET and HEAD are kept."""
+        cacheable = request.method in ("GET", "HEAD")
+        now = time.monotonic()
+        if cacheable and (hit := self.cache.get(request.path, now)) is not None:
+            hit = hit.copy()
+            hit.source = "Hit from cloudfront" if hit.status < 400 else _FROM_ERROR
+            return hit
+        response = self._fetched(request)
+        if cacheable and response.ttl > 0:
+            until = now + self._cloud.clock.wall(response.ttl)
+            self.cache.put(request.path, response, until)
+        return response
+
+    def _fetched(self, request: Request) -> Response:
+        """The origin's answer, or what a custom error response makes of it."""
+        path = request.path
+        if path == "/" and self._config.get("DefaultRootObject"):
+            path = "/" + self._config["DefaultRootObject"]
+        response = self._from_origin(request.method, path)
+        if response.status < 400:
+            response.ttl = time_to_live(
+                response.headers.get("Cache-Control", ""), self._cache_settings()
+            )
+            return response
+        rule = error_rule(self._config, response.status)
+        ttl = float(rule.get("ErrorCachingMinTTL", _ERROR_SECONDS)) if rule else _ERROR_SECONDS
+        if rule and rule.get("ResponsePagePath"):
+            page = self._from_origin("GET", rule["ResponsePagePath"])
+            # A page that cannot be had gives the status with which its origin refused it:
+            # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages.html
+            status = int(rule["ResponseCode"]) if page.status == 200 else page.status
+            response = Response(status, page.headers, page.body)
+        response.ttl, response.source = ttl, _FROM_ERROR
+        return response
+
+    def _cache_settings(self) -> dict[str, Any]:
+        behaviour = self._config["DefaultCacheBehavior"]
         if behaviour.get("CachePolicyId"):
-            cache_policy = self._service.cache_policies.entry(behaviour["CachePolicyId"]).config
-            ttl = time_to_live(headers.get("Cache-Control", ""), cache_policy)
-        return Response(200, headers, body, ttl)
+            return self._service.cache_policies.entry(behaviour["CachePolicyId"]).config
+        return {name: behaviour.get(name, value) for name, value in _OLD_CACHE_SETTINGS.items()}
+
+    def _from_origin(self, method: str, path: str) -> Response:
+        wanted = self._config["DefaultCacheBehavior"]["TargetOriginId"]
+        chosen = next(o for o in self._config["Origins"]["Items"] if o["Id"] == wanted)
+        return origin.fetch(self._cloud, chosen, method, path, self._distribution.arn)

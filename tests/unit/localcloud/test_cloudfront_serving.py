@@ -7,14 +7,12 @@ import botocore.session
 import pytest
 
 from localcloud.dataplane.cdn import Cache
+from localcloud.dataplane.viewer import Response
 from localcloud.services.cloudfront.defaults import complete
+from localcloud.services.cloudfront.headers import applied
+from localcloud.services.cloudfront.origin import policy_allows
 from localcloud.services.cloudfront.policies import CACHE_POLICIES, RESPONSE_HEADERS_POLICIES
-from localcloud.services.cloudfront.serving import (
-    Response,
-    policy_allows,
-    security_headers,
-    time_to_live,
-)
+from localcloud.services.cloudfront.serving import time_to_live
 
 ARN = "arn:aws:cloudfront::123456789012:distribution/E1"
 
@@ -76,7 +74,7 @@ def test_a_policy_without_caching_never_caches() -> None:
 
 
 def test_security_headers_of_the_managed_policy() -> None:
-    headers = security_headers(RESPONSE_HEADERS_POLICIES["67f7725c-6f97-4210-82d7-5512b31e9d03"])
+    headers = applied(RESPONSE_HEADERS_POLICIES["67f7725c-6f97-4210-82d7-5512b31e9d03"], {})
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
     assert headers["X-Frame-Options"] == "SAMEORIGIN"
