@@ -38,3 +38,4 @@ load_balancer = {
 
 registry  = { force_delete = true }
 dashboard = { force_destroy = true }
+alerts    = { key_deletion_days = 7 }

@@ -50,3 +50,13 @@ module "application" {
   registry             = var.registry
   dashboard            = var.dashboard
 }
+
+module "monitoring" {
+  source    = "./modules/monitoring"
+  providers = { aws = aws, aws.us_east_1 = aws.us_east_1 }
+
+  name       = local.name
+  region     = var.region
+  account_id = var.account_id
+  alerts     = var.alerts
+}

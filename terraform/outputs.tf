@@ -37,6 +37,7 @@ locals {
       auth_secret_arn = module.database.cache.auth_secret_arn
     }
     whatsapp_secret_arn = module.application.whatsapp_secret_arn
+    topic_arns          = { for key in ["critical", "warning"] : key => module.monitoring.topic_arns[key] }
     autoscaling = {
       min = module.application.service.autoscaling_min
       max = module.application.service.autoscaling_max

@@ -29,3 +29,9 @@ scaling = {
   min = 2
   max = 10
 }
+
+# Examples: put the addresses of those on call here. A pager's URL goes into a file of its own.
+alerts = {
+  critical = [{ protocol = "email", endpoint = "oncall@lyo.example" }]
+  warning  = [{ protocol = "email", endpoint = "operations@lyo.example" }]
+}

@@ -31,3 +31,4 @@ load_balancer = {
 scaling   = { min = 1, max = 2 }
 registry  = { force_delete = true }
 dashboard = { force_destroy = true }
+alerts    = { warning = [{ protocol = "email", endpoint = "staging@lyo.example" }], key_deletion_days = 7 }

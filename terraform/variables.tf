@@ -282,3 +282,19 @@ variable "dashboard" {
   default  = {}
   nullable = false
 }
+
+variable "alerts" {
+  description = "Who is told of alarms: subscribers of the critical and of the warning topic. A pager's URL holds its key: give it in a file outside of the repository (-var-file). Attributes and defaults: modules/monitoring."
+  type = object({
+    critical          = optional(list(object({ protocol = string, endpoint = string })), [])
+    warning           = optional(list(object({ protocol = string, endpoint = string })), [])
+    key_deletion_days = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || (length(var.alerts.critical) >= 1 && length(var.alerts.warning) >= 1)
+    error_message = "alerts must name at least one subscriber of critical and one of warning in production: an alarm that nobody hears is none."
+  }
+}

@@ -15,11 +15,22 @@ mock_provider "aws" {
   }
 }
 
+mock_provider "aws" {
+  alias = "us_east_1"
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
 variables {
   environment = "production"
   account_id  = "123456789012"
   region      = "eu-south-1"
   domain      = "lyo.example"
+  alerts = {
+    critical = [{ protocol = "email", endpoint = "oncall@lyo.example" }]
+    warning  = [{ protocol = "email", endpoint = "operations@lyo.example" }]
+  }
 }
 
 run "environment" {
@@ -180,4 +191,14 @@ run "registry_forgets" {
   }
 
   expect_failures = [var.registry]
+}
+
+run "nobody_is_woken" {
+  command = plan
+
+  variables {
+    alerts = { warning = [{ protocol = "email", endpoint = "operations@lyo.example" }] }
+  }
+
+  expect_failures = [var.alerts]
 }
