@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,33 @@ TERRAFORM = ROOT / ".tools/bin/terraform"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@contextlib.contextmanager
+def running_provider(data: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Start the AWS provider once; yields TF_REATTACH_PROVIDERS, with which Terraform uses it.
+
+    Terraform would start one for each `run` block, and end them all at the end: four times the
+    processor time, and hundreds of megabytes each. Only for mocks: a provider's configurations
+    (its aliases) would share this one process, and the last would win.
+    https://developer.hashicorp.com/terraform/plugin/debugging#starting-a-provider-in-debug-mode
+    """
+    command = next(data.glob("providers/registry.terraform.io/hashicorp/aws/*/*/*_v*"))
+    with subprocess.Popen(
+        [str(command), "-debug"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as provider:
+        assert provider.stdout is not None
+        try:
+            for line in provider.stdout:
+                found = re.search(r"TF_REATTACH_PROVIDERS='(.+)'", line)
+                if found:
+                    yield found.group(1)
+                    return
+            pytest.fail("the AWS provider did not start")
+        finally:
+            provider.terminate()
+
+
 @pytest.fixture(scope="session")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A function that runs Terraform offline: without credentials and with nowhere to call."""
     folder = tmp_path_factory.mktemp("terraform")
     copy = folder / "terraform"
@@ -47,4 +74,6 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Run:
         return done
 
     run("init", "-backend=false", "-input=false", "-lockfile=readonly", "-no-color")
-    return run
+    with running_provider(folder / "data", environment) as reattach:
+        environment["TF_REATTACH_PROVIDERS"] = reattach
+        yield run
