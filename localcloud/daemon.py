@@ -11,6 +11,7 @@ import pkgutil
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ def _configure_moto(settings: Settings) -> None:
     )
 
 
+def _quieten() -> None:
+    """No AWS service has NotImplemented among its errors, and moto would say so at each refusal."""
+    warnings.filterwarnings("ignore", r"Exception\(NotReproducedError\) with code NotImplemented ")
+
+
 def _register_services(cloud: Any) -> None:
     import localcloud.services
 
@@ -51,6 +57,7 @@ def _register_services(cloud: Any) -> None:
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises PortInUseError before anything is started."""
     _configure_moto(settings)
+    _quieten()
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import BaseWSGIServer, make_server
 

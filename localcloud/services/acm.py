@@ -9,13 +9,16 @@ issued at once, and so is every name when LOCALCLOUD_ACM_VALIDATION is `at-once`
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from moto.acm.models import AWSCertificateManagerBackend, CertBundle
+from moto.acm.models import AWSCertificateManagerBackend, CertBundle, acm_backends
 
+from localcloud import metrics
 from localcloud.api import AwsError, Call, NotReproducedError
 from localcloud.certificates import KEY_ALGORITHMS, CertificateAuthority, PrivateKey, new_key
 from localcloud.cloud import Cloud
@@ -23,6 +26,10 @@ from localcloud.services.acm_certificate import Certificate
 
 # A certificate names this many load balancers and distributions of the cloud by address.
 NAMED_ADDRESSES = 16
+# Twice a day, until it expires:
+# https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html
+_METRIC_SECONDS = 43200.0
+_POLL_SECONDS = 1.0
 
 
 class CertificateManager:
@@ -32,6 +39,7 @@ class CertificateManager:
         self._cloud = cloud
         self.authority = CertificateAuthority(cloud.settings.state_dir / "ca")
         self._tokens: dict[tuple[str, str, str], str] = {}
+        self._published: dict[str, float] = {}
 
     def _backend(self, region: str) -> AWSCertificateManagerBackend:
         backend: AWSCertificateManagerBackend = self._cloud.backend("acm", region)
@@ -204,6 +212,7 @@ class CertificateManager:
         renewed.status, renewed.created, renewed.issued = "ISSUED", found.created, found.issued
         renewed.renewed = datetime.now(UTC)
         renewed.tags.update(found.tags)
+        self._published.pop(found.arn, None)
         self._backend(call.region)._certificates[found.arn] = renewed
         self._refresh()
 
@@ -222,7 +231,34 @@ class CertificateManager:
             )
         return found
 
+    def _every(self) -> Iterator[Certificate]:
+        """The certificates of all regions, each brought up to date."""
+        for backend in list(acm_backends[self._cloud.settings.account_id].values()):
+            for entry in list(backend._certificates.values()):
+                if isinstance(entry, Certificate):
+                    entry.check()
+                    yield entry
+
+    def publish_expiry(self, stop: Event) -> None:
+        """Put DaysToExpiry of what is issued into CloudWatch, at once and then twice a cloud day."""
+        while not stop.wait(_POLL_SECONDS):
+            now = time.monotonic()
+            with self._cloud.lock:
+                for entry in self._every():
+                    last = self._published.get(entry.arn)
+                    due = last is None or now - last >= self._cloud.clock.wall(_METRIC_SECONDS)
+                    if entry.status == "ISSUED" and due:
+                        self._published[entry.arn] = now
+                        metrics.publish(
+                            self._cloud,
+                            entry.arn.split(":")[3],
+                            "AWS/CertificateManager",
+                            {"DaysToExpiry": (entry.days_to_expiry(), "Count")},
+                            {"CertificateArn": entry.arn},
+                        )
+
     def _refresh(self) -> None:
+        """Have what serves certificates serve them as they are now."""
         for part in ("elbv2", "cloudfront"):
             if part in self._cloud.parts:
                 self._cloud.parts[part].refresh()
@@ -278,6 +314,7 @@ def register(cloud: Cloud) -> None:
         cloud.api.replace("acm", operation, handler)
     for operation in ("ResendValidationEmail", "UpdateCertificateOptions", "RevokeCertificate"):
         cloud.api.before("acm", operation, _refuse)
+    cloud.background("acm-expiry", manager.publish_expiry)
 
 
 def _refuse(call: Call) -> None:

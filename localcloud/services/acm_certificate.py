@@ -111,6 +111,10 @@ class Certificate(CertBundle):
         """End of its validity."""
         return self._cert.not_valid_after_utc
 
+    def days_to_expiry(self) -> float:
+        """Whole days of validity that are left."""
+        return float((self.expires - self.cloud.clock.now()).days)
+
     def _validated(self, name: str) -> bool:
         if is_reserved(name) or os.environ.get("LOCALCLOUD_ACM_VALIDATION") == "at-once":
             return True

@@ -130,9 +130,9 @@ class CloudFront:
         """ARNs of the distributions that serve a certificate of ACM's."""
         return [entry.arn for entry in self._all() if checks.certificate_arn(entry.config) == arn]
 
-    def enabled(self, domain: str) -> bool:
-        """Whether a domain name (here an address) is that of an enabled distribution."""
-        return any(entry.address == domain and entry.config["Enabled"] for entry in self._all())
+    def has_domain(self, domain: str) -> bool:
+        """Whether a domain name (here an address) is a distribution's."""
+        return any(entry.address == domain for entry in self._all())
 
     def refresh(self) -> None:
         """Serve the certificates as ACM has them now."""
