@@ -1,7 +1,7 @@
 """Amazon RDS for PostgreSQL: every instance is a real server, every backup can be restored.
 
-Instances, snapshots, automated backups, parameter and subnet groups, events and tags are ours;
-option groups and event subscriptions are moto's records. Clusters, replicas, proxies, other engines
+Instances, snapshots, automated backups, parameter and subnet groups, events, their subscriptions and
+tags are ours; option groups are moto's records. Clusters, replicas, proxies, other engines
 and other major versions than the one installed are refused.
 
 What an instance's record says without effect here: Multi-AZ (there is one server), storage size and
@@ -28,6 +28,7 @@ from localcloud.services.rds.groups import GroupApi
 from localcloud.services.rds.instances import InstanceApi
 from localcloud.services.rds.snapshots import SnapshotApi
 from localcloud.services.rds.state import State
+from localcloud.services.rds.subscriptions import SubscriptionApi
 
 _MOTO = frozenset(
     {
@@ -36,9 +37,6 @@ _MOTO = frozenset(
         "DescribeOptionGroups",
         "DescribeOptionGroupOptions",
         "ModifyOptionGroup",
-        "CreateEventSubscription",
-        "DeleteEventSubscription",
-        "DescribeEventSubscriptions",
     }
 )
 
@@ -59,6 +57,7 @@ def register(cloud: Cloud) -> None:
         SnapshotApi(state, instances),
         GroupApi(state),
         EventApi(state),
+        SubscriptionApi(state),
         EngineApi(cloud.settings.region),
     ]
     for operation in get_service_model("rds").operation_names:
@@ -68,11 +67,7 @@ def register(cloud: Cloud) -> None:
         ours = next((method for method in methods if method is not None), None)
         cloud.api.replace("rds", operation, ours or _refusal(operation))
 
-    def rotated(call: Call) -> None:
-        backend = cloud.backend("secretsmanager")
-        instances.rotate_managed_password(backend.describe_secret(call.params["SecretId"]).arn)
-
-    cloud.api.after("secretsmanager", "RotateSecret", rotated)
+    cloud.parts["rds-rotate"] = instances.rotate_managed_password
 
     def prepare(_: Event) -> None:
         state.templates.get()

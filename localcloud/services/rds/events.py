@@ -9,22 +9,7 @@ from typing import Any
 from localcloud.api import AwsError, Call
 from localcloud.services.rds.common import invalid_combination, invalid_value, page, with_tags
 from localcloud.services.rds.state import State
-
-_CATEGORIES = {
-    "db-instance": [
-        "availability",
-        "backup",
-        "configuration change",
-        "creation",
-        "deletion",
-        "failure",
-        "notification",
-        "recovery",
-        "restoration",
-    ],
-    "db-snapshot": ["creation", "deletion", "failure", "notification", "restoration"],
-    "db-parameter-group": ["configuration change"],
-}
+from localcloud.services.rds.subscriptions import CATEGORIES
 
 
 class EventApi:
@@ -58,7 +43,7 @@ class EventApi:
         return {
             "EventCategoriesMapList": [
                 {"SourceType": name, "EventCategories": categories}
-                for name, categories in _CATEGORIES.items()
+                for name, categories in CATEGORIES.items()
                 if kind in (None, name)
             ]
         }
@@ -71,7 +56,7 @@ class EventApi:
         return page(call, "PendingMaintenanceActions", [])
 
     def _tagged(self, arn: str) -> Any:
-        """The record an ARN names, or moto's for what is moto's (option groups, subscriptions)."""
+        """The record an ARN names, or moto's for what is moto's (option groups)."""
         parts = arn.split(":", 6)
         if len(parts) < 7 or parts[2] != "rds":
             raise invalid_value(f"Invalid resource name: {arn}")
@@ -92,9 +77,9 @@ class EventApi:
             for record in state.retained.values():
                 if record.members["DbiResourceId"].removeprefix("db-").lower() in name:
                     return record
-        backend = state.cloud.backend("rds")
-        known = {"og": "option_groups", "es": "event_subscriptions"}.get(kind)
-        found = getattr(backend, known, {}).get(name) if known else None
+        if kind == "es" and name in state.subscriptions:
+            return state.subscriptions[name]
+        found = state.cloud.backend("rds").option_groups.get(name) if kind == "og" else None
         if found is None:
             raise invalid_value(
                 f"The specified resource name does not match an RDS resource: {arn}"

@@ -376,11 +376,19 @@ class InstanceApi:
         state.event("db-instance", record.name, "DB instance deleted", "deletion")
 
     def rotate_managed_password(self, secret_arn: str) -> None:
-        """Rotate a master user's password because its secret was asked to be rotated."""
+        """Rotate a master user's password because its secret was asked to be rotated.
+
+        Raises InvalidRequestException, an error of Secrets Manager, when no available instance
+        has the secret.
+        """
         for record in self._state.instances.values():
             if record.secret_arn == secret_arn and record.status == "available":
                 record.members["DBInstanceStatus"] = "resetting-master-credentials"
                 record.database.ask(partial(self._reset_password, record, new_password()))
+                return
+        raise AwsError(
+            "InvalidRequestException", "No available DB instance has this secret: nothing rotated."
+        )
 
     def describe_db_log_files(self, call: Call) -> Mapping[str, Any]:
         """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBLogFiles.html"""

@@ -19,6 +19,8 @@ from localcloud.dataplane.postgres.backups import Archive, Base
 from localcloud.dataplane.postgres.template import ADMIN, Templates
 from localcloud.services.rds import engine
 from localcloud.services.rds.parameters import Parameter, catalogue, for_server
+from localcloud.services.rds.subscriptions import Subscription, deliver
+from localcloud.services.secretsmanager import start_schedule
 from localcloud.settings import ROOT
 
 if TYPE_CHECKING:
@@ -125,6 +127,7 @@ class State:
         self.parameter_groups: dict[str, ParameterGroup] = {}
         self.subnet_groups: dict[str, SubnetGroup] = {}
         self.events: list[dict[str, Any]] = []
+        self.subscriptions: dict[str, Subscription] = {}
         self._numbers: dict[str, int] = {}
         name = engine.default_group()
         self.parameter_groups[name] = ParameterGroup(
@@ -145,7 +148,7 @@ class State:
         )
 
     def arn(self, kind: str, name: str) -> str:
-        """ARN of a resource; kind is `db`, `snapshot`, `pg`, `subgrp` or `auto-backup`."""
+        """ARN of a resource; kind is `db`, `snapshot`, `pg`, `subgrp`, `es` or `auto-backup`."""
         settings = self.cloud.settings
         return f"arn:aws:rds:{settings.region}:{settings.account_id}:{kind}:{name}"
 
@@ -190,20 +193,20 @@ class State:
         return for_server(self.parameters, group.values, memory)
 
     def event(self, kind: str, name: str, message: str, *categories: str) -> None:
-        """Record an event; kind is `db-instance`, `db-snapshot` or `db-parameter-group`."""
+        """Record and publish an event; kind is `db-instance`, `db-snapshot` or `db-parameter-group`."""
         arns = {"db-instance": "db", "db-snapshot": "snapshot", "db-parameter-group": "pg"}
         with self.cloud.lock:
-            self.events.append(
-                {
-                    "SourceIdentifier": name,
-                    "SourceType": kind,
-                    "Message": message,
-                    "EventCategories": list(categories),
-                    "Date": self.cloud.clock.now(),
-                    "SourceArn": self.arn(arns[kind], name),
-                }
-            )
+            event = {
+                "SourceIdentifier": name,
+                "SourceType": kind,
+                "Message": message,
+                "EventCategories": list(categories),
+                "Date": self.cloud.clock.now(),
+                "SourceArn": self.arn(arns[kind], name),
+            }
+            self.events.append(event)
             del self.events[:-_EVENTS_KEPT]
+            deliver(self, event)
 
     def secret_of(self, instance: Instance, password: str) -> None:
         """Put the master user's password into its secret, which is made when there is none.
@@ -226,6 +229,7 @@ class State:
                     {"Key": "aws:rds:primaryDBInstanceArn", "Value": self.arn("db", instance.name)}
                 ],
             )
+            start_schedule(secret)
             instance.secret_arn = secret.arn
         else:
             backend.put_secret_value(
