@@ -13,15 +13,17 @@ provider_settings = {
 
 network = {
   nat_gateways        = 1
+  interface_endpoints = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"]
   test_listener_cidrs = ["127.0.0.0/8"]
 }
 
 postgres = {
-  multi_az            = false
-  force_ssl           = false # the local PostgreSQL is built without TLS
-  deletion_protection = false
-  final_snapshot      = ""
-  apply_immediately   = true
+  multi_az               = false
+  force_ssl              = false # the local PostgreSQL is built without TLS
+  deletion_protection    = false
+  final_snapshot         = ""
+  apply_immediately      = true
+  password_rotation_days = 365
 }
 
 cache = {

@@ -10,21 +10,26 @@ module "vpc" {
   cidr                = var.network.cidr
   availability_zones  = [for zone in var.network.zones : "${var.region}${zone}"]
   nat_gateways        = var.network.nat_gateways
+  interface_endpoints = var.network.interface_endpoints
   flow_logs           = var.network.flow_logs
   test_listener_cidrs = var.network.test_listener_cidrs
   ports               = { application = var.service.container_port, test_listener = var.load_balancer.test_port }
 }
 
 module "database" {
-  source = "./modules/database"
+  source    = "./modules/database"
+  providers = { aws = aws, aws.backup_copy = aws.backup_copy }
 
   name                 = local.name
+  vpc_id               = module.vpc.vpc_id
   subnet_ids           = module.vpc.private_subnet_ids
   security_group_ids   = [module.vpc.security_group_ids.database]
   kms_key_arn          = var.kms_key_arn
   secret_recovery_days = var.secret_recovery_days
   postgres             = var.postgres
   cache                = var.cache
+  backup               = var.backup
+  notifications        = { topic_arn = module.monitoring.topic_arns.warning }
 }
 
 module "application" {

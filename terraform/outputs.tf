@@ -86,6 +86,11 @@ output "dashboard_url" {
   value       = module.application.urls.dashboard
 }
 
+output "backup" {
+  description = "AWS Backup of the database: vault_name, vault_arn, copy_vault_arn, plan_id, role_arn; each null where it is off."
+  value       = module.database.backup
+}
+
 output "nat_public_ips" {
   description = "Public addresses that the application's outgoing traffic comes from."
   value       = module.vpc.nat_public_ips

@@ -11,6 +11,14 @@ postgres = {
   multi_az              = true
   backup_retention_days = 14
   deletion_protection   = true
+  # A rotation locks running tasks out of new connections: rarely, and followed by a release.
+  password_rotation_days = 365
+}
+
+backup = {
+  daily   = { keep_days = 35 }
+  monthly = { keep_days = 365 }
+  lock    = { enabled = true, min_days = 7 }
 }
 
 cache = {

@@ -24,3 +24,16 @@ provider "aws" {
     tags = local.tags
   }
 }
+
+# Where the copies of the backups go: what takes the whole region away leaves them.
+provider "aws" {
+  alias               = "backup_copy"
+  region              = var.backup_copy_region
+  allowed_account_ids = [var.account_id]
+  max_retries         = var.provider_settings.max_retries
+  s3_use_path_style   = var.provider_settings.s3_use_path_style
+
+  default_tags {
+    tags = local.tags
+  }
+}

@@ -13,7 +13,13 @@ postgres = {
   deletion_protection   = false
   final_snapshot        = ""
   apply_immediately     = true
+  monitoring_interval   = 0
+  # As in production; password_rotation_days = 7 would try the lock-out every week.
+  password_rotation_days = 365
 }
+
+# Small: RDS's own backups do for data that can be made again.
+backup = { enabled = false }
 
 cache = {
   nodes             = 1

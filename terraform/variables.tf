@@ -106,11 +106,12 @@ variable "secret_recovery_days" {
 }
 
 variable "network" {
-  description = "The network: address range, zones by letter, number of NAT gateways, flow logs, and who may reach the test listener. See modules/vpc."
+  description = "The network: address range, zones by letter, number of NAT gateways, interface endpoints, flow logs, and who may reach the test listener. See modules/vpc."
   type = object({
     cidr                = optional(string, "10.0.0.0/16")
     zones               = optional(list(string), ["a", "b", "c"])
     nat_gateways        = optional(number, 2)
+    interface_endpoints = optional(set(string), [])
     test_listener_cidrs = optional(list(string), [])
     flow_logs = optional(object({
       enabled        = optional(bool)
@@ -145,6 +146,9 @@ variable "postgres" {
     performance_insights_retention = optional(number)
     log_exports                    = optional(set(string))
     log_retention_days             = optional(number)
+    monitoring_interval            = optional(number)
+    iam_authentication             = optional(bool)
+    password_rotation_days         = optional(number)
     apply_immediately              = optional(bool)
   })
   default  = {}
@@ -185,6 +189,56 @@ variable "cache" {
   validation {
     condition     = var.cache.transit_encryption != false || var.environment == "local"
     error_message = "cache.transit_encryption must stay true: only the local cloud's cache has no TLS."
+  }
+}
+
+variable "backup" {
+  description = "AWS Backup of the database. Attributes and defaults: modules/database."
+  type = object({
+    enabled = optional(bool)
+    daily = optional(object({
+      schedule  = optional(string)
+      keep_days = optional(number)
+    }))
+    monthly = optional(object({
+      schedule  = optional(string)
+      keep_days = optional(number)
+    }))
+    lock = optional(object({
+      enabled  = optional(bool)
+      min_days = optional(number)
+    }))
+    copy = optional(object({
+      enabled     = optional(bool)
+      kms_key_arn = optional(string)
+    }))
+    restore_test = optional(object({
+      enabled     = optional(bool)
+      schedule    = optional(string)
+      newest_days = optional(number)
+      keep_hours  = optional(number)
+    }))
+    may_delete_arns = optional(set(string))
+    notify_events   = optional(set(string))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || (var.backup.enabled != false && try(var.backup.lock.enabled, true) != false && try(var.backup.copy.enabled, true) != false && try(var.backup.restore_test.enabled, true) != false)
+    error_message = "backup must be enabled in production, with a lock, copies in another region and restore tests."
+  }
+}
+
+variable "backup_copy_region" {
+  description = "AWS region that the copies of the backups go to."
+  type        = string
+  default     = "eu-central-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.backup_copy_region)) && var.backup_copy_region != var.region
+    error_message = "backup_copy_region must be another AWS region than the environment's, such as eu-central-1: copies beside the originals go when they go."
   }
 }
 

@@ -4,10 +4,18 @@ mock_provider "aws" {
   mock_data "aws_secretsmanager_random_password" {
     defaults = { random_password = "0123456789abcdef0123456789abcdef" }
   }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+mock_provider "aws" {
+  alias = "backup_copy"
 }
 
 variables {
   name               = "lyo-test"
+  vpc_id             = "vpc-0123456789abcdef0"
   subnet_ids         = ["subnet-a", "subnet-b"]
   security_group_ids = ["sg-a"]
 }
@@ -296,4 +304,147 @@ run "cache_windows" {
   }
 
   expect_failures = [var.cache]
+}
+
+run "vpc_is_no_vpc" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    vpc_id = "subnet-a"
+  }
+
+  expect_failures = [var.vpc_id]
+}
+
+run "postgres_monitoring_interval" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    postgres = { monitoring_interval = 20 }
+  }
+
+  expect_failures = [var.postgres]
+}
+
+run "postgres_password_rotation" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    postgres = { password_rotation_days = 0 }
+  }
+
+  expect_failures = [var.postgres]
+}
+
+run "cache_redis_too_new" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    cache = { engine = "redis", engine_version = "8.1" }
+  }
+
+  expect_failures = [var.cache]
+}
+
+run "backup_schedule" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    backup = { daily = { schedule = "every night" } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_monthly_shorter_than_daily" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    backup = { monthly = { keep_days = 7 } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_lock_longer_than_kept" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    backup = { lock = { enabled = true, min_days = 90 } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_copy_key" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    backup = { copy = { kms_key_arn = "alias/lyo" } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_restore_test_for_ever" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    backup = { restore_test = { keep_hours = 200 } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_anybody_deletes" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    backup = { may_delete_arns = ["*"] }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_deprecated_event" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    backup = { notify_events = ["BACKUP_JOB_FAILED"] }
+  }
+
+  expect_failures = [var.backup]
 }

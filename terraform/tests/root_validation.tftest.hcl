@@ -22,6 +22,10 @@ mock_provider "aws" {
   }
 }
 
+mock_provider "aws" {
+  alias = "backup_copy"
+}
+
 variables {
   environment = "production"
   account_id  = "123456789012"
@@ -201,4 +205,54 @@ run "nobody_is_woken" {
   }
 
   expect_failures = [var.alerts]
+}
+
+run "backup_off" {
+  command = plan
+
+  variables {
+    backup = { enabled = false }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_that_anybody_deletes" {
+  command = plan
+
+  variables {
+    backup = { lock = { enabled = false } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_in_one_region" {
+  command = plan
+
+  variables {
+    backup = { copy = { enabled = false } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_never_restored" {
+  command = plan
+
+  variables {
+    backup = { restore_test = { enabled = false } }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "backup_copies_beside_the_originals" {
+  command = plan
+
+  variables {
+    backup_copy_region = "eu-south-1"
+  }
+
+  expect_failures = [var.backup_copy_region]
 }

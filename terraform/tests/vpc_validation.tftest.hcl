@@ -128,3 +128,16 @@ run "port_out_of_range" {
 
   expect_failures = [var.ports]
 }
+
+run "unknown_interface_endpoint" {
+  command = plan
+  module {
+    source = "./modules/vpc"
+  }
+
+  variables {
+    interface_endpoints = ["s3"]
+  }
+
+  expect_failures = [var.interface_endpoints]
+}

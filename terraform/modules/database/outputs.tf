@@ -36,3 +36,14 @@ output "parameter_group_name" {
   description = "Name of the database's parameter group; a restored instance must be given it."
   value       = aws_db_parameter_group.this.name
 }
+
+output "backup" {
+  description = "AWS Backup of the database: vault_name, vault_arn, copy_vault_arn, plan_id, role_arn; each null where it is off."
+  value = {
+    vault_name     = one(aws_backup_vault.this[*].name)
+    vault_arn      = one(aws_backup_vault.this[*].arn)
+    copy_vault_arn = one(aws_backup_vault.copy[*].arn)
+    plan_id        = one(aws_backup_plan.this[*].id)
+    role_arn       = one(aws_iam_role.backup[*].arn)
+  }
+}

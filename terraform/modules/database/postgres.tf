@@ -6,6 +6,9 @@ locals {
     "log_lock_waits"             = "1"
     "log_min_duration_statement" = "1000"
     "log_temp_files"             = "10240"
+    # A transaction that somebody forgot holds locks and keeps vacuum from cleaning up; RDS waits a
+    # day. Statements' time-outs are the application's and the migrations' own.
+    "idle_in_transaction_session_timeout" = "300000"
   }, var.postgres.parameters, { "rds.force_ssl" = var.postgres.force_ssl ? "1" : "0" })
 }
 
@@ -71,6 +74,8 @@ resource "aws_db_instance" "this" {
   publicly_accessible    = false
   ca_cert_identifier     = "rds-ca-rsa2048-g1"
 
+  iam_database_authentication_enabled = var.postgres.iam_authentication
+
   backup_retention_period   = var.postgres.backup_retention_days
   backup_window             = var.postgres.backup_window
   maintenance_window        = var.postgres.maintenance_window
@@ -87,5 +92,8 @@ resource "aws_db_instance" "this" {
   performance_insights_retention_period = var.postgres.performance_insights_retention > 0 ? var.postgres.performance_insights_retention : null
   performance_insights_kms_key_id       = var.postgres.performance_insights_retention > 0 ? var.kms_key_arn : null
 
-  depends_on = [aws_cloudwatch_log_group.postgres]
+  monitoring_interval = var.postgres.monitoring_interval
+  monitoring_role_arn = one(aws_iam_role.enhanced_monitoring[*].arn)
+
+  depends_on = [aws_cloudwatch_log_group.postgres, aws_iam_role_policy_attachment.enhanced_monitoring]
 }

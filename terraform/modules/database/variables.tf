@@ -9,6 +9,17 @@ variable "name" {
   }
 }
 
+variable "vpc_id" {
+  description = "VPC of the subnets, for the security group of instances restored as a test."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.vpc_id, "vpc-")
+    error_message = "vpc_id must be the id of a VPC, such as vpc-0123456789abcdef0."
+  }
+}
+
 variable "subnet_ids" {
   description = "Private subnets of the database and the cache, in at least two availability zones."
   type        = list(string)
@@ -55,7 +66,7 @@ variable "secret_recovery_days" {
 }
 
 variable "postgres" {
-  description = "The RDS PostgreSQL instance: size, windows (UTC), protection, and what it logs. force_ssl refuses connections without TLS; final_snapshot names the snapshot taken at deletion (empty: none)."
+  description = "The RDS PostgreSQL instance: size, windows (UTC), protection, and what it logs. force_ssl refuses connections without TLS; final_snapshot names the snapshot taken at deletion (empty: none). password_rotation_days is how often RDS changes the master password (AWS's default: 7): running tasks keep the password they began with and cannot open connections until they are replaced, so take a long time, such as 365, and follow each rotation with a release. monitoring_interval is the seconds between samples of the operating system (0: off; at 60 well under a dollar a month). iam_authentication lets IAM users log in without a password; it takes 300 MB or more of memory, much of a micro instance."
   type = object({
     engine_version                 = optional(string, "18")
     instance_class                 = optional(string, "db.t3.micro")
@@ -75,6 +86,9 @@ variable "postgres" {
     performance_insights_retention = optional(number, 7)
     log_exports                    = optional(set(string), ["postgresql", "upgrade"])
     log_retention_days             = optional(number, 30)
+    monitoring_interval            = optional(number, 60)
+    iam_authentication             = optional(bool, false)
+    password_rotation_days         = optional(number, 7)
     apply_immediately              = optional(bool, false)
   })
   default  = {}
@@ -121,6 +135,14 @@ variable "postgres" {
     error_message = "postgres.log_retention_days must be a retention that CloudWatch Logs offers: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 or 731."
   }
   validation {
+    condition     = contains([0, 1, 5, 10, 15, 30, 60], var.postgres.monitoring_interval)
+    error_message = "postgres.monitoring_interval must be 0 (off), 1, 5, 10, 15, 30 or 60 seconds."
+  }
+  validation {
+    condition     = var.postgres.password_rotation_days >= 1 && var.postgres.password_rotation_days <= 1000 && floor(var.postgres.password_rotation_days) == var.postgres.password_rotation_days
+    error_message = "postgres.password_rotation_days must be a whole number from 1 to 1000."
+  }
+  validation {
     condition     = !contains(keys(var.postgres.parameters), "rds.force_ssl")
     error_message = "postgres.parameters must not set rds.force_ssl: postgres.force_ssl does."
   }
@@ -150,6 +172,10 @@ variable "cache" {
     error_message = "cache.engine must be valkey or redis."
   }
   validation {
+    condition     = var.cache.engine != "redis" || startswith(var.cache.engine_version, "7.")
+    error_message = "cache.engine_version must be 7.0 or 7.1 for redis: ElastiCache has no later one, and those before name their parameter families differently."
+  }
+  validation {
     condition     = can(regex("^[0-9]+\\.[0-9]+$", var.cache.engine_version))
     error_message = "cache.engine_version must be major.minor, such as 8.1."
   }
@@ -168,5 +194,75 @@ variable "cache" {
   validation {
     condition     = can(regex("^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$", var.cache.snapshot_window)) && can(regex("^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]$", var.cache.maintenance_window))
     error_message = "cache.snapshot_window must look like 02:30-03:30 and cache.maintenance_window like tue:04:00-tue:05:00 (UTC)."
+  }
+}
+
+variable "notifications" {
+  description = "SNS topic for events of the instance and failed backups; null: none. Its policy, and its key's, must let events.rds.amazonaws.com and backup.amazonaws.com publish."
+  type = object({
+    topic_arn = string
+  })
+  default = null
+}
+
+variable "backup" {
+  description = "AWS Backup of the database, beside RDS's own backups: daily and monthly recovery points (schedules in UTC, outside the hour before the instance's own windows), their copies in the region of the provider aws.backup_copy (encrypted by kms_key_arn there; null makes a key, a dollar a month), a lock in governance mode that keeps each for min_days, who may delete before their time (may_delete_arns; by default nobody until the vault's policy is removed), the events that are told, and a restore as a test (about 1.60 USD each, and the instance's hours). AWS's guide once excluded Milan from copies across regions: check the table of features by region before the first use."
+  type = object({
+    enabled = optional(bool, true)
+    daily = optional(object({
+      schedule  = optional(string, "cron(0 5 * * ? *)")
+      keep_days = optional(number, 35)
+    }), {})
+    monthly = optional(object({
+      schedule  = optional(string, "cron(0 7 1 * ? *)")
+      keep_days = optional(number, 365)
+    }), {})
+    lock = optional(object({
+      enabled  = optional(bool, true)
+      min_days = optional(number, 7)
+    }), {})
+    copy = optional(object({
+      enabled     = optional(bool, true)
+      kms_key_arn = optional(string)
+    }), {})
+    restore_test = optional(object({
+      enabled     = optional(bool, true)
+      schedule    = optional(string, "cron(0 9 2 * ? *)")
+      newest_days = optional(number, 7)
+      keep_hours  = optional(number, 4)
+    }), {})
+    may_delete_arns = optional(set(string), [])
+    notify_events   = optional(set(string), ["COPY_JOB_FAILED", "RESTORE_JOB_COMPLETED"])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for schedule in [var.backup.daily.schedule, var.backup.monthly.schedule, var.backup.restore_test.schedule] : can(regex("^cron\\(([^ ]+ ){5}[^ ]+\\)$", schedule))])
+    error_message = "backup: daily.schedule, monthly.schedule and restore_test.schedule must be cron expressions of six fields, such as cron(0 5 * * ? *)."
+  }
+  validation {
+    condition     = var.backup.daily.keep_days >= 1 && var.backup.monthly.keep_days >= var.backup.daily.keep_days && var.backup.monthly.keep_days <= 36500
+    error_message = "backup: daily.keep_days must be at least 1, and monthly.keep_days at least as many, 36500 at most."
+  }
+  validation {
+    condition     = !var.backup.lock.enabled || (var.backup.lock.min_days >= 1 && var.backup.lock.min_days <= var.backup.daily.keep_days)
+    error_message = "backup: lock.min_days must be from 1 to daily.keep_days: a locked vault refuses recovery points that would be deleted earlier."
+  }
+  validation {
+    condition     = var.backup.copy.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.backup.copy.kms_key_arn))
+    error_message = "backup: copy.kms_key_arn must be the ARN of a KMS key in the copies' region, or null."
+  }
+  validation {
+    condition     = var.backup.restore_test.newest_days >= 1 && var.backup.restore_test.newest_days <= 365 && var.backup.restore_test.keep_hours >= 1 && var.backup.restore_test.keep_hours <= 168
+    error_message = "backup: restore_test.newest_days must be from 1 to 365 and restore_test.keep_hours from 1 to 168."
+  }
+  validation {
+    condition     = alltrue([for principal in var.backup.may_delete_arns : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:", principal))])
+    error_message = "backup: may_delete_arns must be ARNs of roles or users."
+  }
+  validation {
+    condition     = length(var.backup.notify_events) > 0 && length(setsubtract(var.backup.notify_events, ["BACKUP_JOB_STARTED", "BACKUP_JOB_COMPLETED", "COPY_JOB_STARTED", "COPY_JOB_SUCCESSFUL", "COPY_JOB_FAILED", "RESTORE_JOB_STARTED", "RESTORE_JOB_COMPLETED", "RECOVERY_POINT_MODIFIED"])) == 0
+    error_message = "backup: notify_events must be events that AWS Backup still sends: BACKUP_JOB_STARTED, BACKUP_JOB_COMPLETED, COPY_JOB_STARTED, COPY_JOB_SUCCESSFUL, COPY_JOB_FAILED, RESTORE_JOB_STARTED, RESTORE_JOB_COMPLETED or RECOVERY_POINT_MODIFIED."
   }
 }

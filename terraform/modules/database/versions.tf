@@ -5,6 +5,8 @@ terraform {
     aws = {
       source  = "hashicorp/aws"
       version = ">= 5.100.0, < 6.0.0"
+      # The region that copies of the backups go to.
+      configuration_aliases = [aws.backup_copy]
     }
   }
 }

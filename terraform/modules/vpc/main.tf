@@ -6,6 +6,10 @@ locals {
   nat_zones     = slice(var.availability_zones, 0, var.nat_gateways)
 }
 
+# IPv4 only: Meta calls an IPv4 name, and a second address family would need rules of its own in
+# every group. The main route table stays as AWS makes it, with the local route alone, and so does
+# the network ACL: security groups say who talks to whom, and a second list that has no state could
+# only disagree with them.
 resource "aws_vpc" "this" {
   cidr_block           = var.cidr
   enable_dns_support   = true
@@ -103,15 +107,3 @@ resource "aws_route_table_association" "private" {
   route_table_id = aws_route_table.private[each.key].id
   subnet_id      = aws_subnet.private[each.key].id
 }
-
-# Image layers and backups reach S3 without paying for NAT traffic.
-resource "aws_vpc_endpoint" "s3" {
-  vpc_id            = aws_vpc.this.id
-  service_name      = "com.amazonaws.${data.aws_region.current.name}.s3"
-  vpc_endpoint_type = "Gateway"
-  route_table_ids   = [for table in aws_route_table.private : table.id]
-
-  tags = { Name = "${var.name}-s3" }
-}
-
-data "aws_region" "current" {}

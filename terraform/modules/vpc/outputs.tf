@@ -31,3 +31,8 @@ output "nat_public_ips" {
   description = "Public addresses that the application's outgoing traffic comes from."
   value       = [for zone in local.nat_zones : aws_eip.nat[zone].public_ip]
 }
+
+output "interface_endpoint_ids" {
+  description = "Ids of the interface endpoints, by service."
+  value       = { for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id }
+}

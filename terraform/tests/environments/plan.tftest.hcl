@@ -22,6 +22,10 @@ mock_provider "aws" {
   }
 }
 
+mock_provider "aws" {
+  alias = "backup_copy"
+}
+
 run "plan" {
   command = plan
 }
