@@ -35,8 +35,9 @@ description:
   - A run that ended with a failed task, and without a verdict that says so, is shown as C(FAILED).
   - Never changes the exit code.
 notes:
-  - A summary has the keys C(verdict), C(release), C(previous), C(reasons) (a list), C(urls) (a
-    mapping of names) and C(next) (commands to type); all are optional, and later results win.
+  - A summary has the keys C(report) (a list of lines, shown as they are), C(verdict), C(release),
+    C(previous), C(reasons) (a list), C(urls) (a mapping of names) and C(next) (commands to type);
+    all are optional, and later results win.
 """
 
 MAX_EVENT_BYTES = 4096
@@ -72,6 +73,11 @@ def printable(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def kept(text: str) -> str:
+    """`text` without control characters, its spaces as they are: a table stays aligned."""
+    return "".join(c if c.isprintable() else " " for c in text).rstrip()
+
+
 def clock(seconds: float) -> str:
     """`m:ss`, or `h:mm:ss` from an hour on."""
     minutes, second = divmod(int(seconds), 60)
@@ -101,7 +107,7 @@ def merge(summary: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def render_summary(summary: Mapping[str, Any], durations: Mapping[str, float]) -> list[str]:
-    """The lines that end a run: verdict first, then reasons, durations, addresses, commands."""
+    """The lines that end a run: report, verdict, reasons, durations, addresses, commands."""
     verdict = " ".join(
         str(part)
         for part in (
@@ -113,7 +119,8 @@ def render_summary(summary: Mapping[str, Any], durations: Mapping[str, float]) -
         )
         if part
     )
-    lines = [verdict] if verdict else []
+    lines = [kept(str(line)) for line in summary.get("report") or []]
+    lines += [verdict] if verdict else []
     lines += [f"  because {printable(str(reason))}" for reason in summary.get("reasons") or []]
     took = [
         f"{step} {clock(seconds)}"
@@ -316,10 +323,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return
         if stats.failures or stats.dark:
             self._summary = failed_summary(self._summary, self._problems)
-        first, *others = render_summary(self._summary, self._durations) or [""]
-        self._display.display(first, color=COLORS.get(str(self._summary.get("verdict"))))
-        for line in others:
-            self._display.display(line)
+        report = len(self._summary.get("report") or [])
+        verdict = str(self._summary.get("verdict"))
+        for index, line in enumerate(render_summary(self._summary, self._durations)):
+            self._display.display(line, color=COLORS.get(verdict) if index == report else None)
 
     def _collect(self, result: Any) -> None:
         self._settle()

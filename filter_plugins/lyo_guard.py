@@ -19,7 +19,7 @@ description:
   - Finds a missing or unknown environment, one that differs from what C(--limit) or C(lyo_env) says,
     an account id or region that was never set, a region or endpoint in the shell that is not the
     inventory's, and a local cloud that is not up.
-positional: groups, env, hosts, runbook
+positional: groups, env, hosts, runbook, offline
 options:
   _input:
     description: The C(hostvars) of the run.
@@ -42,6 +42,12 @@ options:
     description: The file that was started, for the command in the message.
     type: str
     required: true
+  offline:
+    description: >-
+      The run calls nobody: only its environment is looked at, so it needs neither an account nor a
+      local cloud that is up.
+    type: bool
+    default: false
 """
 
 EXAMPLES = """
@@ -182,12 +188,17 @@ def wrong_local_cloud(variables: Mapping[str, Any]) -> str:
 
 
 def lyo_guard(
-    hostvars: HostVars, groups: Groups, env: str, hosts: Sequence[str], runbook: str
+    hostvars: HostVars,
+    groups: Groups,
+    env: str,
+    hosts: Sequence[str],
+    runbook: str,
+    offline: bool = False,
 ) -> str:
     """The first problem of a run's target, with the command to type; empty when there is none."""
     env = str(env)
     problem = wrong_environment(hostvars, groups, env, hosts, runbook)
-    if problem:
+    if problem or offline:
         return problem
     variables = hostvars[hosts[0]]
     problem = wrong_local_cloud(variables)

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
-RUNBOOKS = ["deploy.yml", "rollback.yml", "verify.yml", "bootstrap.yml"]
+RUNBOOKS = ["deploy.yml", "rollback.yml", "verify.yml", "cost.yml", "bootstrap.yml"]
 ACCOUNT = '{"lyo_aws": {"account_id": "123456789012", "region": "eu-south-1"}}'
 
 

@@ -44,11 +44,17 @@ def running_provider(data: Path, environment: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A function that runs Terraform offline: without credentials and with nowhere to call."""
-    folder = tmp_path_factory.mktemp("terraform")
-    copy = folder / "terraform"
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the configuration, to which tests may add."""
+    copy = tmp_path_factory.mktemp("terraform") / "terraform"
     shutil.copytree(ROOT / "terraform", copy, ignore=shutil.ignore_patterns(".terraform"))
+    return copy
+
+
+@pytest.fixture(scope="session")
+def terraform(configuration: Path) -> Iterator[Run]:
+    """A function that runs Terraform offline: without credentials and with nowhere to call."""
+    folder, copy = configuration.parent, configuration
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -70,3 +70,16 @@ def test_an_endpoint_is_no_problem_where_the_inventory_names_one() -> None:
     aws = {**AWS, "endpoint_url": "http://127.1.0.1:4566"}
     assert guard.wrong_shell(aws, "local", "deploy.yml", environ) == ""
     assert "unset AWS_ENDPOINT_URL" in guard.wrong_shell(AWS, "staging", "deploy.yml", environ)
+
+
+def test_a_run_that_calls_nobody_needs_no_account_but_an_environment() -> None:
+    nobody = {"lyo_aws": {"account_id": "000000000000", "region": "eu-south-1"}}
+    hosts = ["lyo-production"]
+    variables = hostvars(**nobody)
+    assert guard.lyo_guard(variables, GROUPS, "production", hosts, "cost.yml", True) == ""
+    assert "is not an AWS account id" in guard.lyo_guard(
+        variables, GROUPS, "production", hosts, "cost.yml"
+    )
+    assert "There is no environment 'typo'" in guard.lyo_guard(
+        variables, GROUPS, "typo", hosts, "cost.yml", True
+    )

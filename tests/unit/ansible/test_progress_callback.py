@@ -120,3 +120,13 @@ def test_a_failure_keeps_a_bad_verdict_and_its_reasons(verdict: str) -> None:
 )
 def test_why_a_task_failed(result: dict[str, object], problems: list[str]) -> None:
     assert callback.problems_of("verify", result) == problems
+
+
+def test_a_report_keeps_its_columns_and_stands_before_the_verdict() -> None:
+    summary = {"report": ["a      1.00", "bb\x1b[2K  22.00  ", ""], "verdict": "FAILED"}
+    assert callback.render_summary(summary, {}) == [
+        "a      1.00",
+        "bb [2K  22.00",
+        "",
+        "FAILED",
+    ]

@@ -19,6 +19,7 @@ NAMES = [
     "ecs_run_task",
     "http_checks",
     "release_plan",
+    "cost_estimate",
     "terraform_stack",
 ]
 

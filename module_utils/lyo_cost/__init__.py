@@ -1,0 +1,1 @@
+"""What an environment costs a month: resources, prices and assumptions in, lines of cost out."""

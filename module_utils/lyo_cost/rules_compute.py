@@ -1,0 +1,105 @@
+"""Prices of tasks, registry, database, cache and backups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .resources import Resource
+from .rules import Context, Part, rule
+
+TASKS = "Tasks"
+DATABASE = "Database"
+CACHE = "Cache"
+BACKUPS = "Backups"
+STORAGE = "Registry and buckets"
+
+FREE_INSIGHTS_DAYS = 7
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html
+SMALL_CLASS_VCPUS = 2
+
+
+@rule("aws_ecs_service")
+def service(resource: Resource, context: Context) -> Iterable[Part]:
+    """The tasks that run: at least the scaling's minimum, each of the size the outputs name.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate.html
+    """
+    outputs = context.environment.outputs
+    if "cpu" not in outputs or "memory" not in outputs:
+        raise LookupError("the output runbooks does not say how large a task is")
+    for unit, size in (("vcpu", outputs["cpu"]), ("gb", outputs["memory"])):
+        kind = "arm" if context.text("task_architecture") == "ARM64" else "x86"
+        hours = context.tasks() * context["hours"]
+        yield Part(TASKS, f"fargate-{kind}-{unit}-hour", hours * float(size) / 1024)
+
+
+@rule("aws_db_instance")
+def database(resource: Resource, context: Context) -> Iterable[Part]:
+    """Instance and storage, twice with a standby; backups beyond the storage; the password.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZSingleStandby.html
+    """
+    copies = 2 if resource.get("multi_az", False) else 1
+    storage = float(resource.get("allocated_storage", 0))
+    yield Part(DATABASE, f"rds-{resource.get('instance_class')}-hour", copies * context["hours"])
+    yield Part(DATABASE, f"rds-{resource.get('storage_type', 'gp3')}-gb-month", copies * storage)
+    if int(resource.get("backup_retention_period", 0)) > 0:
+        more = max(0.0, context["database_backup_gb"] - storage)
+        yield Part(BACKUPS, "rds-backup-gb-month", more)
+    # A longer retention than the free week is CloudWatch Database Insights' advanced mode.
+    if int(resource.get("performance_insights_retention_period", 0)) > FREE_INSIGHTS_DAYS:
+        hours = SMALL_CLASS_VCPUS * context["hours"]
+        yield Part(DATABASE, "database-insights-vcpu-hour", hours)
+    if resource.get("manage_master_user_password", False):
+        yield Part("Secrets and keys", "secret-month", 1)
+
+
+@rule("aws_elasticache_replication_group")
+def cache(resource: Resource, context: Context) -> Iterable[Part]:
+    """Every node alike, and the snapshots."""
+    nodes = int(resource.get("num_cache_clusters", 1))
+    name = f"cache-{resource.get('engine', 'redis')}-{resource.get('node_type')}-hour"
+    yield Part(CACHE, name, nodes * context["hours"])
+    if int(resource.get("snapshot_retention_limit", 0)) > 0:
+        yield Part(BACKUPS, "cache-snapshot-gb-month", context["cache_snapshot_gb"])
+
+
+@rule("aws_backup_plan")
+def backup_plan(resource: Resource, context: Context) -> Iterable[Part]:
+    """Recovery points where the plan keeps them, and their copies in another region.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/cross-region-backup.html
+    """
+    yield Part(BACKUPS, "rds-backup-gb-month", context["backup_vault_gb"])
+    copied = any(
+        entry for block in resource.block("rule") for entry in block.get("copy_action") or []
+    )
+    if copied:
+        region = str(context.text("backup_copy_region"))
+        yield Part(BACKUPS, "rds-backup-gb-month", context["backup_vault_gb"], region=region)
+        yield Part(BACKUPS, "transfer-region-gb", context["backup_copy_gb"])
+
+
+@rule("aws_backup_restore_testing_selection")
+def restore_testing(resource: Resource, context: Context) -> Iterable[Part]:
+    """Each test, and the hours that the restored instance lives: without a standby.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
+    """
+    yield Part(BACKUPS, "backup-restore-test", context["restore_tests"])
+    for instance in context.environment.of("aws_db_instance"):
+        hours = context["restore_tests"] * context["restore_test_hours"]
+        yield Part(BACKUPS, f"rds-{instance.get('instance_class')}-hour", hours)
+
+
+@rule("aws_ecr_repository")
+def repository(resource: Resource, context: Context) -> Iterable[Part]:
+    """The images that its lifecycle keeps."""
+    yield Part(STORAGE, "ecr-gb-month", context["image_gb"])
+
+
+@rule("aws_s3_bucket")
+def bucket(resource: Resource, context: Context) -> Iterable[Part]:
+    """Small objects: logs and static pages."""
+    yield Part(STORAGE, "s3-gb-month", context["bucket_gb"])
+    yield Part(STORAGE, "s3-put-million", context["bucket_put_millions"])
