@@ -63,6 +63,7 @@ def status(*values: bool | None, disabled: bool = False, inverted: bool = False)
 def test_more_than_18_percent_of_the_checkers_make_it_healthy() -> None:
     assert status(True, False, False, False, False)  # 20 %
     assert not status(True, False, False, False, False, False)  # 16.7 %
+    assert not status(*[True] * 9, *[False] * 41)  # 18 %
     assert percentage(opinions(True, False, None)) == 50
     assert percentage(opinions(None)) is None
 
