@@ -114,10 +114,8 @@ class VaultApi:
         Kept as words: nothing runs that could be notified of.
         """
         vault, topic = self._state.vault(call), call.params["SNSTopicArn"]
-        if topic.split(":")[3:4] != [call.region]:
-            raise invalid(f"The topic {topic} is not in {call.region}, where the vault is.")
         if topic not in self._state.cloud.backend("sns", call.region).topics:
-            raise invalid(f"The topic {topic} does not exist.")
+            raise invalid(f"The topic {topic} does not exist in {call.region}, as the vault does.")
         if not call.params["BackupVaultEvents"]:
             raise invalid("BackupVaultEvents is empty.")
         vault.notifications = {

@@ -206,7 +206,7 @@ variable "notifications" {
 }
 
 variable "backup" {
-  description = "AWS Backup of the database, beside RDS's own backups: daily and monthly recovery points (schedules in UTC, outside the hour before the instance's own windows), their copies in the region of the provider aws.backup_copy (encrypted by kms_key_arn there; null makes a key, a dollar a month), a lock in governance mode that keeps each for min_days, who may delete before their time (may_delete_arns; by default nobody until the vault's policy is removed), the events that are told, and a restore as a test (about 1.60 USD each, and the instance's hours). AWS's guide once excluded Milan from copies across regions: check the table of features by region before the first use."
+  description = "AWS Backup of the database, beside RDS's own backups: daily and monthly recovery points (schedules in UTC, outside the hour before the instance's own windows), their copies in the region of the provider aws.backup_copy (encrypted by kms_key_arn there; null makes a key, a dollar a month), a lock in governance mode that keeps each for min_days, who may delete before their time (may_delete_arns; by default nobody until the vault's policy is removed), the events that are told, and a restore as a test (about 1.60 USD each, and the instance's hours)."
   type = object({
     enabled = optional(bool, true)
     daily = optional(object({
