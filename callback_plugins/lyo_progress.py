@@ -44,8 +44,16 @@ MAX_EVENT_BYTES = 4096
 # A run that changes nothing has nothing to say about durations.
 SHORTEST_STEP_SECONDS = 1.0
 PREDICTED = "PREDICTED"
-BAD_VERDICTS = ("FAILED", "ROLLED_BACK", "STILL_RUNNING")
-COLORS = {"UNCHANGED": "green", "DEPLOYED": "green", "ROLLED_BACK": "yellow", "FAILED": "red"}
+BAD_VERDICTS = ("DRIFTED", "FAILED", "ROLLED_BACK", "STILL_RUNNING")
+COLORS = {
+    "UNCHANGED": "green",
+    "DEPLOYED": "green",
+    "APPLIED": "green",
+    "DESTROYED": "green",
+    "DRIFTED": "yellow",
+    "ROLLED_BACK": "yellow",
+    "FAILED": "red",
+}
 REDRAW_SECONDS = 0.25
 FOLDER_PREFIX = "lyo-progress-"
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -333,7 +341,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         new = found_summary(result.result)
         # In check mode modules answer with the verdict they expect; nothing has happened.
         if self._summary.get("verdict") == PREDICTED and new.get("verdict") not in BAD_VERDICTS:
-            return
+            new = {key: value for key, value in new.items() if key not in ("verdict", "reasons")}
         self._summary = merge(self._summary, new)
 
     def _end_task(self) -> None:

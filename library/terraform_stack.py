@@ -20,6 +20,12 @@ description:
   - >-
     A plan that would destroy what holds data is refused unless O(allow_destroy) names it.
   - >-
+    V(drift) plans without the state's lock, keeps and writes nothing, and fails where something was
+    changed outside Terraform.
+  - >-
+    V(lift) and V(destroy) take everything down: the first turns off what protects resources and
+    their content, where something does, the second destroys what the state knows.
+  - >-
     Credentials reach Terraform through its environment, never as arguments.
 author:
   - The Lyo Ops authors (@lyo-ops)
@@ -34,9 +40,10 @@ extends_documentation_fragment: [lyo]
 options:
   action:
     description: >-
-      V(plan) once a run, then V(apply) for each phase of RV(phases), at the end V(mark).
+      V(plan) once a run, then V(apply) for each phase of RV(phases), at the end V(mark). V(drift)
+      alone. V(lift), then V(destroy).
     type: str
-    choices: [plan, apply, mark]
+    choices: [plan, apply, mark, drift, lift, destroy]
     required: true
   env:
     description: Name of the environment, for messages.
@@ -66,7 +73,8 @@ options:
     default: {}
   phases:
     description: >-
-      The phases in their order. What no phase names, the root module too, belongs to the last.
+      The phases in their order. What no phase names, the root module too, belongs to the last one
+      that changes.
     type: list
     elements: dict
     required: true
@@ -80,6 +88,10 @@ options:
         type: list
         elements: str
         required: true
+  chosen:
+    description: Names of the phases that may be entered, by default all. The others stay pending.
+    type: list
+    elements: str
   plan_dir:
     description: For O(action=apply), RV(plan_dir) of the plan.
     type: path
@@ -92,7 +104,9 @@ options:
     elements: str
     default: []
   marker:
-    description: Where V(mark) notes that nothing is left to do, so that the next run need not plan.
+    description: >-
+      Where V(mark) notes that nothing is left to do, so that the next run need not plan, and where
+      the state is.
     type: dict
     suboptions:
       bucket:
@@ -161,17 +175,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 phases:
-  description: Phases that the plan changes, in their order.
+  description: Chosen phases that the plan changes, in their order.
   returned: O(action=plan)
   type: list
   elements: str
   sample: [foundation, application]
+pending:
+  description: Phases that the plan changes and that were not chosen, in their order.
+  returned: O(action=plan)
+  type: list
+  elements: str
 plan_dir:
   description: Folder of the saved plan, empty when there is nothing to apply. Removed at the end.
   returned: O(action=plan)
   type: str
 changes:
-  description: Resources that change, as C(phase), C(address), C(action) and C(attributes).
+  description: >-
+    Resources that change, as C(phase), C(address), C(action) and C(attributes). For O(action=drift)
+    only what the configuration has pending, without what puts drift back.
   returned: success
   type: list
   elements: dict
@@ -183,7 +204,27 @@ outputs:
 drift:
   description: >-
     What was changed outside Terraform, as C(address), C(attribute), C(current) and C(desired).
+  returned: O(action=plan), O(action=drift)
+  type: list
+  elements: dict
+drift_lines:
+  description: RV(drift) for people, a line each.
   returned: O(action=plan)
+  type: list
+  elements: str
+protections:
+  description: What stood in the way of destroying, as C(address) and C(attribute).
+  returned: O(action=lift)
+  type: list
+  elements: dict
+destroyed:
+  description: Addresses of what was destroyed; in check mode, of what would be.
+  returned: O(action=destroy)
+  type: list
+  elements: str
+kept:
+  description: Backup vaults with recovery points, as C(address), C(arn), C(name) and C(region).
+  returned: O(action=destroy)
   type: list
   elements: dict
 applied:
@@ -196,8 +237,8 @@ seconds:
   returned: O(action=apply)
   type: float
 verdict:
-  description: V(FAILED).
-  returned: failure
+  description: V(FAILED); of O(action=drift) V(DRIFTED) or V(UNCHANGED).
+  returned: failure, O(action=drift)
   type: str
 reasons:
   description: Why, one line each, for people.
@@ -214,7 +255,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **aws_argument_spec(),
-            "action": {"type": "str", "choices": ["plan", "apply", "mark"], "required": True},
+            "action": {
+                "type": "str",
+                "choices": ["plan", "apply", "mark", "drift", "lift", "destroy"],
+                "required": True,
+            },
             "env": {"type": "str", "required": True},
             "project_path": {"type": "path", "required": True},
             "data_dir": {"type": "path", "required": True},
@@ -230,6 +275,7 @@ def main() -> None:
                     "modules": {"type": "list", "elements": "str", "required": True},
                 },
             },
+            "chosen": {"type": "list", "elements": "str"},
             "plan_dir": {"type": "path"},
             "phase": {"type": "str"},
             "allow_destroy": {"type": "list", "elements": "str", "default": []},
@@ -251,6 +297,8 @@ def main() -> None:
         required_if=[
             ("action", "apply", ["plan_dir", "phase"]),
             ("action", "mark", ["marker"]),
+            ("action", "drift", ["marker"]),
+            ("action", "destroy", ["marker"]),
         ],
         supports_check_mode=True,
     )

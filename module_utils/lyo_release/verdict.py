@@ -1,4 +1,4 @@
-"""The one word a release ends with."""
+"""The one word a run ends with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ ROLLED_BACK = "ROLLED_BACK"
 STILL_RUNNING = "STILL_RUNNING"
 FAILED = "FAILED"
 VERDICTS = (UNCHANGED, DEPLOYED, ROLLED_BACK, STILL_RUNNING, FAILED)
+# Of runs that are not about a release.
+DRIFTED = "DRIFTED"
 
 
 @dataclass(frozen=True)

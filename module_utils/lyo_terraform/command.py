@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -167,13 +167,22 @@ class Terraform:
 
     # Runs.
 
-    def show(self, plan: Path) -> dict[str, Any]:
-        """Return a saved plan as `terraform show -json` prints it."""
-        done = self._call(["show", "-json", "-no-color", str(plan)])
+    def show(self, plan: Path | None = None) -> dict[str, Any]:
+        """Return a saved plan, or without one the state, as `terraform show -json` prints it."""
+        done = self._call(["show", "-json", "-no-color", *([str(plan)] if plan else [])])
         if done.returncode:
             raise TerraformFailure(f"terraform show failed: {_errors_of(done.stderr)}")
         document: dict[str, Any] = json.loads(done.stdout)
         return document
+
+    def forget(self, addresses: Sequence[str], options: Sequence[str]) -> None:
+        """Take resources out of the state; they stay in AWS.
+
+        :raises TerraformFailure: with what Terraform says.
+        """
+        done = self._call(["state", "rm", *options, *addresses])
+        if done.returncode:
+            raise TerraformFailure(f"terraform state rm failed: {_errors_of(done.stderr)}")
 
     def _call(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -6,7 +6,7 @@ https://developer.hashicorp.com/terraform/internals/json-format
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,9 @@ ACTIONS = {
     ("create", "delete"): "replace",
     ("forget",): "forget",
 }
+
+# Actions that take nothing away: only a plan of these alone is applied a phase at a time.
+GROWTH = frozenset({"create", "update"})
 
 
 class PlanRefused(Exception):  # noqa: N818 - a decision, not a defect
@@ -125,7 +128,7 @@ def read(document: Mapping[str, Any]) -> Plan:
         for name, change in sorted(document.get("output_changes", {}).items())
         if change.get("actions") not in (["no-op"], ["read"])
     )
-    return Plan(tuple(changes), outputs, tuple(drift(document, {c.address for c in changes})))
+    return Plan(tuple(changes), outputs, tuple(drift(document, changes)))
 
 
 def state_action(resource: Mapping[str, Any]) -> str:
@@ -177,14 +180,16 @@ def contains_true(value: Any) -> bool:
     return value is True
 
 
-def drift(document: Mapping[str, Any], changing: Set[str]) -> Iterable[dict[str, Any]]:
+def drift(document: Mapping[str, Any], changes: Iterable[Change]) -> Iterable[dict[str, Any]]:
     """What was changed outside Terraform, as {address, attribute, current, desired}.
 
-    Only where the plan puts it back: what AWS or a release owns (the number of tasks, weights) is
-    seen to differ from the state too, and that is as it should be.
+    Only what the plan puts back: what AWS or a release owns (the number of tasks, weights) is seen
+    to differ from the state too, and that is as it should be.
     """
+    changing = {change.address: change for change in changes}
     for resource in document.get("resource_drift", []):
-        if resource["address"] not in changing:
+        planned = changing.get(resource["address"])
+        if planned is None:
             continue
         change = resource["change"]
         if change["actions"] == ["delete"]:
@@ -195,51 +200,89 @@ def drift(document: Mapping[str, Any], changing: Set[str]) -> Iterable[dict[str,
                 "desired": "present",
             }
             continue
+        put_back = {attribute.name for attribute in planned.attributes}
         for attribute in attributes(change):
-            yield {
-                "address": resource["address"],
-                "attribute": attribute.name,
-                "current": attribute.after,
-                "desired": attribute.before,
-            }
+            if attribute.name in put_back:
+                yield {
+                    "address": resource["address"],
+                    "attribute": attribute.name,
+                    "current": attribute.after,
+                    "desired": attribute.before,
+                }
 
 
-def phase_of(change: Change, phases: Sequence[Phase]) -> str:
-    """The phase a change belongs to; what no phase names belongs to the last one."""
-    for phase in phases:
-        if change.module in phase.modules:
-            return phase.name
-    return phases[-1].name
+def assign(plan: Plan, phases: Sequence[Phase]) -> dict[str, str]:
+    """The phase of each change, by address.
+
+    What no phase names (the root module's own resources, above all the outputs that the runbooks
+    read) follows from the modules: it belongs to the last phase that changes, so that a change of
+    one module enters one phase. Alone it is the last phase's.
+    """
+    of = {module: phase.name for phase in phases for module in phase.modules}
+    named = {of[change.module] for change in plan.changes if change.module in of}
+    rest = [phase.name for phase in phases if phase.name in named] or [phases[-1].name]
+    return {change.address: of.get(change.module, rest[-1]) for change in plan.changes}
 
 
 def changed_phases(plan: Plan, phases: Sequence[Phase]) -> list[str]:
     """The phases with changes, in their order. Changed outputs alone belong to the last one."""
-    names = {phase_of(change, phases) for change in plan.changes}
+    names = set(assign(plan, phases).values())
     if plan.outputs and not names:
         names.add(phases[-1].name)
     return [phase.name for phase in phases if phase.name in names]
 
 
-def stages(plan: Plan, phases: Sequence[Phase]) -> list[Stage]:
-    """In how many applies, and in which order, a plan is carried out.
-
-    A phase at a time, so that each can be validated before the next is entered. The last stage has
-    no targets: it takes everything that is left. A plan that destroys or replaces something is
-    carried out as a whole: across modules, only Terraform's own order of the whole graph knows that
-    what depends on a resource must change before the resource goes.
-    """
+def split(
+    plan: Plan, phases: Sequence[Phase], chosen: Container[str]
+) -> tuple[list[str], list[str]]:
+    """The changed phases that are entered, and those that stay pending, each in their order."""
     changed = changed_phases(plan, phases)
-    if not changed:
+    return [name for name in changed if name in chosen], [n for n in changed if n not in chosen]
+
+
+def stages(plan: Plan, phases: Sequence[Phase], chosen: Container[str]) -> list[Stage]:
+    """In how many applies, and in which order, the chosen phases of a plan are carried out.
+
+    A phase at a time, so that each can be validated before the next is entered. Where nothing
+    stays pending, the last stage has no targets: it takes everything that is left. A plan that
+    destroys or replaces something is carried out as a whole: across modules, only Terraform's own
+    order of the whole graph knows that what depends on a resource must change before the resource
+    goes.
+
+    :raises PlanRefused: the choice would cut such a plan in two.
+    """
+    entered, pending = split(plan, phases, chosen)
+    if not entered:
         return []
-    whole = any(change.action not in ("create", "update") for change in plan.changes)
-    if whole or len(changed) == 1:
-        return [Stage(tuple(changed))]
-    modules = {phase.name: phase.modules for phase in phases}
-    first = [
-        Stage((name,), tuple(f"module.{module}" for module in modules[name]))
-        for name in changed[:-1]
-    ]
-    return [*first, Stage((changed[-1],))]
+    where = assign(plan, phases)
+    taking = [change for change in plan.changes if change.action not in GROWTH]
+    if pending:
+        _refuse_cut([c for c in taking if where[c.address] in entered], entered, pending)
+    elif taking or len(entered) == 1:
+        return [Stage(tuple(entered))]
+    limited = [Stage((name,), _targets(plan, phases, name)) for name in entered]
+    return limited if pending else [*limited[:-1], Stage((entered[-1],))]
+
+
+def _targets(plan: Plan, phases: Sequence[Phase], name: str) -> tuple[str, ...]:
+    """The modules of a phase that change, as Terraform's -target takes them."""
+    changing = {change.module for change in plan.changes}
+    modules = next(phase.modules for phase in phases if phase.name == name)
+    return tuple(f"module.{module}" for module in modules if module in changing)
+
+
+def _refuse_cut(taking: Sequence[Change], entered: Sequence[str], pending: Sequence[str]) -> None:
+    if taking:
+        raise PlanRefused(
+            "the chosen phases are part of a plan that takes something away: "
+            + ", ".join(sorted(f"{change.action} {change.address}" for change in taking))
+            + ". Only Terraform's order of the whole plan is safe, and "
+            + ", ".join(pending)
+            + (" has" if len(pending) == 1 else " have")
+            + " changes too. Nothing was applied. Choose all of it: -e phases="
+            + ",".join([*entered, *pending])
+            + "  (or leave phases out)"
+        )
 
 
 def refuse_destruction(
@@ -267,9 +310,11 @@ def refuse_destruction(
         )
 
 
-def refuse_surprises(approved: Plan, partial: Plan) -> None:
+def refuse_surprises(approved: Plan, partial: Plan, *, limited: bool = False) -> None:
     """Refuse a stage's plan that does anything the run's plan did not show.
 
+    :param limited: the stage has targets, so it may take nothing away either. What another phase
+        has is part of it only where a chosen one depends on it.
     :raises PlanRefused: naming what is new.
     """
     shown = {(change.address, change.action) for change in approved.changes}
@@ -283,4 +328,11 @@ def refuse_surprises(approved: Plan, partial: Plan) -> None:
             "the infrastructure is no longer what was planned for; this was not in the plan: "
             + ", ".join(new)
             + ". Nothing of it was applied. Run the same command again"
+        )
+    taken = sorted(f"{c.action} {c.address}" for c in partial.changes if c.action not in GROWTH)
+    if limited and taken:
+        raise PlanRefused(
+            "the chosen phase depends on what another phase would take away: "
+            + ", ".join(taken)
+            + ". Nothing of it was applied. Choose that phase too, or leave phases out"
         )

@@ -6,28 +6,31 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from ..lyo_release.infra_marker import write_marker
-from ..lyo_release.verdict import FAILED
+from ..lyo_release.verdict import DRIFTED, FAILED, UNCHANGED
 from .command import Terraform, TerraformFailure, child_environment
+from .destroy import Destruction
+from .drift import drift_lines, pending_configuration
 from .plan import (
     Change,
     Phase,
     Plan,
     PlanRefused,
     Stage,
-    changed_phases,
-    phase_of,
+    assign,
     read,
     refuse_destruction,
     refuse_surprises,
+    split,
     stages,
 )
+from .stream import explain_lock
 
 PREFIX = "lyo-plan-"
 FORGOTTEN_SECONDS = 24 * 3600
@@ -43,6 +46,8 @@ class Stack:
     def __init__(self, params: Mapping[str, Any], *, check_mode: bool) -> None:
         self.params, self.check_mode = params, check_mode
         self.phases = [Phase(p["name"], tuple(p["modules"])) for p in params["phases"]]
+        chosen = params["chosen"]
+        self.chosen = [p.name for p in self.phases] if chosen is None else chosen
         self.aws = Aws(params["aws"])
         self.progress = Progress("terraform", self.aws.secrets)
         data_dir = Path(params["data_dir"]).resolve()
@@ -58,16 +63,17 @@ class Stack:
 
     def plan(self) -> dict[str, Any]:
         """Plan once and keep the plan for the stages of this run."""
-        # The first call of all asks whose account this is.
-        self.aws.call("sts", "get_caller_identity")
-        remove_forgotten(self.terraform.data_dir)
-        self.terraform.init()
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.terraform.data_dir))
+        folder = self._begin()
         keep = False
         try:
-            plan = self._make_plan(folder / "whole.tfplan", "plan", [])
-            refuse_destruction(plan, self.params["allow_destroy"])
-            ordered = stages(plan, self.phases)
+            plan = self.make_plan(folder / "whole.tfplan", "plan", [])
+            entered, pending = split(plan, self.phases, self.chosen)
+            where = assign(plan, self.phases)
+            refuse_destruction(
+                Plan(tuple(c for c in plan.changes if where[c.address] in entered)),
+                self.params["allow_destroy"],
+            )
+            ordered = stages(plan, self.phases, self.chosen)
             keep = bool(ordered) and not self.check_mode
             if keep:
                 Kept(plan, ordered, []).save(folder)
@@ -75,14 +81,68 @@ class Stack:
             if not keep:
                 shutil.rmtree(folder, ignore_errors=True)
         return {
-            "changed": self.check_mode and not plan.empty,
+            "changed": self.check_mode and bool(entered),
             "plan_dir": str(folder) if keep else "",
-            "phases": changed_phases(plan, self.phases),
-            "changes": self._described(plan),
+            "phases": entered,
+            "pending": pending,
+            "changes": self._described(plan.changes, where),
             "outputs": list(plan.outputs),
             "drift": list(plan.drift),
+            "drift_lines": drift_lines(plan.drift),
             "diff": difference(plan),
         }
+
+    def drift(self) -> dict[str, Any]:
+        """Plan without the lock, keep nothing, and say what was changed outside Terraform."""
+        folder = self._begin(read_only=True)
+        try:
+            plan = self.make_plan(folder / "whole.tfplan", "plan", [])
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        where = assign(plan, self.phases)
+        pending = self._described(pending_configuration(plan), where)
+        lines = drift_lines(plan.drift)
+        waiting = sorted({entry["phase"] for entry in pending})
+        still = f"the configuration has {len(pending)} changes pending in {', '.join(waiting)}"
+        said = f"{len(lines)} attributes were changed outside Terraform"
+        return {
+            "changed": False,
+            "failed": bool(lines),
+            "msg": said if lines else "nothing was changed outside Terraform",
+            "verdict": DRIFTED if lines else UNCHANGED,
+            "reasons": lines
+            + (["nothing was changed outside Terraform"] if not lines else [])
+            + ([still] if pending else []),
+            "drift": list(plan.drift),
+            "changes": pending,
+            "outputs": list(plan.outputs),
+        }
+
+    def _begin(self, *, read_only: bool = False) -> Path:
+        """Whose account this is, Terraform initialised, and a private folder for a plan."""
+        # The first call of all asks whose account this is.
+        self.aws.call("sts", "get_caller_identity")
+        if read_only:
+            self._refuse_while_held()
+        remove_forgotten(self.terraform.data_dir)
+        self.terraform.init()
+        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.terraform.data_dir))
+
+    def _refuse_while_held(self) -> None:
+        """Without the lock: what another run is just changing would look like drift.
+
+        :raises TerraformFailure: another run holds the lock.
+        """
+        backend, marker = self.params["backend"], self.params["marker"]
+        key = f"{marker['state_key']}.tflock"
+        try:
+            answer = self.aws.call("s3", "get_object", Bucket=backend["bucket"], Key=key)
+        except AwsFailure as failure:
+            if failure.code in ("NoSuchKey", "NoSuchBucket", "404"):
+                return
+            raise
+        unlock = f"terraform -chdir={self.terraform.project} force-unlock"
+        raise TerraformFailure(explain_lock(json.loads(answer["Body"].read()), unlock))
 
     def apply(self) -> dict[str, Any]:
         """Apply the stage that the phase belongs to, unless an earlier phase's stage was that."""
@@ -100,7 +160,7 @@ class Stack:
         finished = False
         try:
             saved, plan = self._stage_plan(folder, kept, stage)
-            command = ["apply", "-json", "-input=false", *self._locking(), str(saved)]
+            command = ["apply", "-json", "-input=false", *self.locking(), str(saved)]
             self.terraform.follow(f"apply {phase}", command, total=len(plan.changes))
             kept.done.append(stage)
             finished = len(kept.done) == len(kept.stages)
@@ -114,7 +174,7 @@ class Stack:
         return {
             "changed": True,
             "applied": list(stage.phases),
-            "changes": self._described(plan),
+            "changes": self._described(plan.changes, assign(plan, self.phases)),
             "seconds": round(time.monotonic() - started, 1),
         }
 
@@ -124,21 +184,32 @@ class Stack:
         A saved plan cannot be applied in part. The part is planned from the state alone, without
         reading AWS again, and may do nothing that the run's plan did not show.
         """
-        if len(kept.stages) == 1:
+        if len(kept.stages) == 1 and not stage.targets:
             return folder / "whole.tfplan", kept.plan
         saved = folder / f"{stage.phases[0]}.tfplan"
         options = ["-refresh=false", *(f"-target={target}" for target in stage.targets)]
-        plan = self._make_plan(saved, f"plan {stage.phases[0]}", options)
-        refuse_surprises(kept.plan, plan)
+        plan = self.make_plan(saved, f"plan {stage.phases[0]}", options)
+        refuse_surprises(kept.plan, plan, limited=bool(stage.targets))
         return saved, plan
 
-    def _make_plan(self, saved: Path, stage: str, options: Sequence[str]) -> Plan:
+    def make_plan(
+        self,
+        saved: Path,
+        stage: str,
+        options: Sequence[str],
+        variables: Mapping[str, Any] | None = None,
+    ) -> Plan:
+        """Plan into the file ``saved`` and return what it says.
+
+        :param variables: values that win over the module's own.
+        :raises TerraformFailure: Terraform cannot plan.
+        """
         command = ["plan", "-json", "-input=false", "-detailed-exitcode", f"-out={saved}"]
         values = saved.with_suffix(".tfvars.json")
-        values.write_text(json.dumps(self.params["variables"]))
+        values.write_text(json.dumps({**self.params["variables"], **(variables or {})}))
         files = [*(Path(file).resolve() for file in self.params["var_files"]), values]
         command += [f"-var-file={file}" for file in files]
-        command += [*self._locking(), *options]
+        command += [*self.locking(), *options]
         self.progress(stage, "reading state and AWS", None)
         code = self.terraform.follow(stage, command)
         plan = read(self.terraform.show(saved))
@@ -150,7 +221,8 @@ class Stack:
             )
         return plan
 
-    def _locking(self) -> list[str]:
+    def locking(self) -> list[str]:
+        """Options of a run that takes the state's lock; in check mode it takes none."""
         lock = (
             ["-lock=false"]
             if self.check_mode
@@ -158,10 +230,10 @@ class Stack:
         )
         return [*lock, f"-parallelism={self.params['parallelism']}"]
 
-    def _described(self, plan: Plan) -> list[dict[str, Any]]:
-        return [
-            {"phase": phase_of(change, self.phases), **change.as_dict()} for change in plan.changes
-        ]
+    def _described(
+        self, changes: Iterable[Change], where: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        return [{"phase": where[c.address], **c.as_dict()} for c in changes]
 
     def mark(self) -> dict[str, Any]:
         """Leave the mark that nothing is left to do, with what that depended on."""
@@ -239,12 +311,22 @@ def remove_forgotten(data_dir: Path) -> None:
 def run(module: Any) -> None:
     """Do what the module's parameters say and leave the module."""
     try:
-        stack = Stack(module.params, check_mode=module.check_mode)
-        result = {"plan": stack.plan, "apply": stack.apply, "mark": stack.mark}[
-            module.params["action"]
-        ]()
+        action = module.params["action"]
+        stack = Stack(module.params, check_mode=module.check_mode or action == "drift")
+        destruction = Destruction(stack)
+        actions: dict[str, Callable[[], dict[str, Any]]] = {
+            "plan": stack.plan,
+            "apply": stack.apply,
+            "mark": stack.mark,
+            "drift": stack.drift,
+            "lift": destruction.lift,
+            "destroy": destruction.destroy,
+        }
+        result = actions[action]()
     except (TerraformFailure, PlanRefused, AwsFailure) as failure:
         reasons = [str(failure), *getattr(failure, "errors", [])[1:]]
         module.fail_json(msg=str(failure), verdict=FAILED, reasons=reasons)
     else:
+        if result.pop("failed", False):
+            module.fail_json(**result)
         module.exit_json(**result)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.runbooks.harness import Environment
+import json
+from pathlib import Path
+
+from tests.runbooks.harness import ROOT, Environment
 from tests.runbooks.traffic import Customer
 
 
@@ -48,14 +51,26 @@ def test_wrong_credentials(environment: Environment) -> None:
     assert environment.calls(run.started, writes=True) == []
 
 
-def test_another_account_than_the_inventory_says(environment: Environment) -> None:
+def account_of_somebody_else(environment: Environment) -> str:
+    """The inventory's account for `-e`, with this cloud's credentials, which are another's."""
+    aws = {
+        "account_id": "210987654321",
+        "region": "eu-south-1",
+        "endpoint_url": environment.content["endpoint"],
+        "access_key": environment.content["access_key_id"],
+        "secret_key": environment.content["secret_access_key"],
+    }
+    return json.dumps({"lyo_aws": aws})
+
+
+def test_another_account_than_the_credentials(environment: Environment, tmp_path: Path) -> None:
+    for name in ("local.tfvars", "local.s3.tfbackend"):
+        text = (ROOT / "terraform" / name).read_text().replace("123456789012", "210987654321")
+        (tmp_path / name).write_text(text)
     run = environment.run(
         "deploy.yml",
-        "-e",
-        '{"lyo_aws": {"account_id": "210987654321", "region": "eu-south-1",'
-        f' "endpoint_url": "{environment.content["endpoint"]}",'
-        f' "access_key": "{environment.content["access_key_id"]}",'
-        f' "secret_key": "{environment.content["secret_access_key"]}"}}}}',
+        *("-e", account_of_somebody_else(environment)),
+        *("-e", f"lyo_terraform_project={tmp_path}"),
     )
     assert run.returncode != 0
     assert "123456789012" in run.output
@@ -63,3 +78,17 @@ def test_another_account_than_the_inventory_says(environment: Environment) -> No
     assert environment.content["secret_access_key"] not in run.output
     operations = [call.operation for call in environment.calls(run.started)]
     assert set(operations) == {"GetCallerIdentity"}
+
+
+def test_another_account_than_terraforms_files(environment: Environment) -> None:
+    run = environment.run("deploy.yml", "-e", account_of_somebody_else(environment))
+    assert run.returncode == 2
+    assert "terraform/local.tfvars and inventories/local/group_vars/local/aws.yml" in run.output
+    assert environment.calls(run.started) == []
+
+
+def test_a_phase_that_does_not_exist(environment: Environment) -> None:
+    run = environment.run("deploy.yml", "-e", "phases=databse")
+    assert run.returncode == 2
+    assert "There is no phase 'databse'. The phases are 1 foundation, 2 database" in run.output
+    assert environment.calls(run.started) == []

@@ -13,12 +13,15 @@ PHASES = [
     Phase("foundation", ("vpc",)),
     Phase("database", ("database",)),
     Phase("application", ("application",)),
+    Phase("guards", ("security", "monitoring")),
+    Phase("names", ("dns",)),
 ]
+ALL = [phase.name for phase in PHASES]
 DATABASE = "module.database.aws_db_instance.this"
 
 
-def stages_of(*resources: dict[str, Any], **rest: Any) -> list[Stage]:
-    return decide.stages(decide.read(document(*resources, **rest)), PHASES)
+def stages_of(*resources: dict[str, Any], chosen: list[str] = ALL, **rest: Any) -> list[Stage]:
+    return decide.stages(decide.read(document(*resources, **rest)), PHASES, chosen)
 
 
 def test_a_plan_has_the_managed_resources_that_change() -> None:
@@ -43,7 +46,7 @@ def test_nothing_to_change_is_an_empty_plan_without_phases() -> None:
     )
     assert plan.empty
     assert decide.changed_phases(plan, PHASES) == []
-    assert decide.stages(plan, PHASES) == []
+    assert decide.stages(plan, PHASES, ALL) == []
 
 
 @pytest.mark.parametrize(
@@ -111,12 +114,21 @@ def test_drift_names_what_was_changed_outside_and_is_put_back() -> None:
     changed = resource(
         DATABASE,
         "update",
-        before={"backup_retention_period": 14},
-        after={"backup_retention_period": 0},
+        before={"backup_retention_period": 14, "latest_restorable_time": "1"},
+        # What RDS itself changes is not drift.
+        after={"backup_retention_period": 0, "latest_restorable_time": "2"},
     )
     gone = resource("module.vpc.aws_subnet.private", "delete", before={"id": "subnet-1"})
     weights = resource("module.application.aws_lb_listener_rule.a", "update", after={"w": 1})
-    put_back = [resource(DATABASE, "update"), resource("module.vpc.aws_subnet.private", "create")]
+    put_back = [
+        resource(
+            DATABASE,
+            "update",
+            before={"backup_retention_period": 0},
+            after={"backup_retention_period": 14},
+        ),
+        resource("module.vpc.aws_subnet.private", "create"),
+    ]
     plan = decide.read(document(*put_back, resource_drift=[changed, gone, weights]))
     assert plan.drift == (
         {
@@ -135,7 +147,7 @@ def test_drift_names_what_was_changed_outside_and_is_put_back() -> None:
 
 
 def test_growth_is_applied_a_phase_at_a_time_and_the_last_takes_the_rest() -> None:
-    assert decide.stages(decide.read(FIRST_DEPLOYMENT), PHASES) == [
+    assert decide.stages(decide.read(FIRST_DEPLOYMENT), PHASES, ALL) == [
         Stage(("foundation",), ("module.vpc",)),
         Stage(("database",), ("module.database",)),
         Stage(("application",)),
@@ -146,9 +158,66 @@ def test_one_changed_phase_is_the_whole_plan() -> None:
     assert stages_of(resource(DATABASE, "update")) == [Stage(("database",))]
 
 
-def test_what_no_phase_names_belongs_to_the_last() -> None:
-    assert stages_of(resource("aws_ssm_parameter.outputs", "update")) == [Stage(("application",))]
-    assert stages_of(output_changes={"url": {"actions": ["update"]}}) == [Stage(("application",))]
+def test_only_modules_that_change_are_targets() -> None:
+    first, _ = stages_of(
+        resource("module.monitoring.aws_sns_topic.a", "create"),
+        resource("module.dns.aws_route53_zone.a", "create"),
+    )
+    assert first == Stage(("guards",), ("module.monitoring",))
+
+
+def test_what_no_phase_names_alone_belongs_to_the_last() -> None:
+    assert stages_of(resource("aws_ssm_parameter.outputs", "update")) == [Stage(("names",))]
+    assert stages_of(output_changes={"url": {"actions": ["update"]}}) == [Stage(("names",))]
+
+
+def test_what_no_phase_names_goes_with_the_last_phase_that_changes() -> None:
+    changes = [resource("aws_ssm_parameter.outputs", "update"), resource(DATABASE, "update")]
+    plan = decide.read(document(*changes, output_changes={"url": {"actions": ["update"]}}))
+    assert decide.changed_phases(plan, PHASES) == ["database"]
+    assert decide.stages(plan, PHASES, ALL) == [Stage(("database",))]
+
+
+DNS = resource("module.dns.aws_route53_zone.a", "update")
+
+
+def test_what_is_not_chosen_stays_pending() -> None:
+    plan = decide.read(FIRST_DEPLOYMENT)
+    chosen = ["database", "foundation", "names"]
+    assert decide.split(plan, PHASES, chosen) == (["foundation", "database"], ["application"])
+    # Every stage has targets: the outputs belong to what is not chosen.
+    assert decide.stages(plan, PHASES, chosen) == [
+        Stage(("foundation",), ("module.vpc",)),
+        Stage(("database",), ("module.database",)),
+    ]
+
+
+def test_a_choice_of_everything_that_changes_leaves_nothing_pending() -> None:
+    assert stages_of(resource(DATABASE, "update"), DNS, chosen=["names", "database"]) == [
+        Stage(("database",), ("module.database",)),
+        Stage(("names",)),
+    ]
+
+
+def test_a_choice_without_a_change_does_nothing() -> None:
+    assert stages_of(DNS, chosen=["database"]) == []
+
+
+def test_a_plan_that_takes_something_away_is_not_cut() -> None:
+    replaced = resource("module.database.aws_db_subnet_group.a", "delete", "create")
+    with pytest.raises(PlanRefused, match=r"replace module\.database.*-e phases=database,names "):
+        stages_of(replaced, DNS, chosen=["database"])
+    # Nothing of the choice takes anything away.
+    assert stages_of(replaced, DNS, chosen=["names"]) == [Stage(("names",), ("module.dns",))]
+    assert stages_of(replaced, DNS, chosen=["names", "database"]) == [Stage(("database", "names"))]
+
+
+def test_a_chosen_phase_takes_nothing_away_that_it_depends_on() -> None:
+    approved = decide.read(document(resource("module.vpc.aws_subnet.a", "delete", "create"), DNS))
+    part = decide.read(document(resource("module.vpc.aws_subnet.a", "delete", "create")))
+    decide.refuse_surprises(approved, part)
+    with pytest.raises(PlanRefused, match=r"depends on .* replace module\.vpc\.aws_subnet\.a"):
+        decide.refuse_surprises(approved, part, limited=True)
 
 
 @pytest.mark.parametrize("actions", [["delete"], ["delete", "create"], ["forget"]])

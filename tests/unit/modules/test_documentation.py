@@ -18,6 +18,7 @@ NAMES = [
     "ecs_rollback",
     "ecs_run_task",
     "http_checks",
+    "phase_validation",
     "release_plan",
     "cost_estimate",
     "terraform_stack",

@@ -1,0 +1,1 @@
+"""What each phase of the infrastructure must be, read from AWS and judged without Terraform."""

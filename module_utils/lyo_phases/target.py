@@ -1,0 +1,99 @@
+"""What a validation is about, and how it asks AWS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure
+
+# CloudFront's certificates and Route 53's metrics live there, whatever region an environment is in.
+GLOBAL_REGION = "us-east-1"
+
+
+@dataclass
+class Target:
+    """An environment.
+
+    :ivar env: its name.
+    :ivar name: what its resources' names begin with, ``lyo-<env>``.
+    :ivar aws: its account, in its region.
+    :ivar world: its account, in us-east-1.
+    :ivar expected: what the inventory wants, see the module's documentation.
+    :ivar ca_bundle: CAs that its certificates come from; None for the public ones.
+    """
+
+    env: str
+    name: str
+    aws: Any
+    world: Any
+    expected: Mapping[str, Any]
+    ca_bundle: str | None = None
+    tags: list[dict[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tags = [
+            {"Name": "tag:Project", "Values": ["lyo"]},
+            {"Name": "tag:Environment", "Values": [self.env]},
+        ]
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Target:
+        """The target of a module's parameters."""
+        aws = Aws(params["aws"])
+        world = Aws({**params["aws"], "region": GLOBAL_REGION})
+        bundle = params["ca_bundle"] or params["aws"].get("ca_bundle")
+        return cls(params["env"], params["name"], aws, world, params["expected"], bundle)
+
+    def outputs(self) -> dict[str, Any]:
+        """Terraform's outputs, empty before they are written."""
+        answer = found(self.aws, "ssm", "get_parameter", Name=f"/lyo/{self.env}/outputs")
+        content: dict[str, Any] = json.loads(answer["Parameter"]["Value"]) if answer else {}
+        return content
+
+
+# Every way in which AWS says that something is not there.
+_MISSING = (
+    "NotFound",
+    "NotFoundFault",
+    "NotFoundException",
+    "NoSuch",
+    "DoesNotExist",
+    "WAFNonexistentItemException",
+    "NonExistent",
+)
+
+
+def missing(failure: AwsFailure) -> bool:
+    """Whether AWS says that what was asked for is not there."""
+    return any(word in failure.code for word in _MISSING)
+
+
+def found(aws: Any, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+    """The answer of a call; empty where what it asks for is not there.
+
+    :raises AwsFailure: anything else went wrong.
+    """
+    try:
+        answer: dict[str, Any] = aws.call(service, operation, **params)
+    except AwsFailure as failure:
+        if missing(failure):
+            return {}
+        raise
+    return answer
+
+
+def listed(aws: Any, service: str, operation: str, key: str, /, **params: Any) -> list[Any]:
+    """All pages of a call; empty where what it asks for is not there.
+
+    :raises AwsFailure: anything else went wrong.
+    """
+    try:
+        items: list[Any] = aws.all(service, operation, key, **params)
+    except AwsFailure as failure:
+        if missing(failure):
+            return []
+        raise
+    return items

@@ -1,0 +1,124 @@
+"""Takes an environment down: lifts what protects it, then destroys what the state knows."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..lyo_aws import Aws, AwsFailure
+from . import state as decide
+
+if TYPE_CHECKING:
+    from .run import Stack
+
+# The root variable that turns protections off; final snapshots stay.
+RETIRING = {"retiring": True}
+
+
+class Destruction:
+    """The actions ``lift`` and ``destroy`` of the module terraform_stack.
+
+    Each finds out anew what is left to do: after a run that was killed, the same actions finish it.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.terraform = stack.terraform
+
+    def lift(self) -> dict[str, Any]:
+        """Turn off deletion protection, and allow buckets and registries to go with their content.
+
+        Only resources that are there and protected are changed, nothing is made.
+
+        :raises PlanRefused: that would change something else.
+        """
+        folder = self._begin()
+        try:
+            found = decide.protected(self._state())
+            answer: dict[str, Any] = {
+                "changed": bool(found),
+                "protections": [{"address": a, "attribute": name} for a, name in found],
+                "changes": [],
+            }
+            if not found or self.stack.check_mode:
+                return answer
+            targets = [f"-target={address}" for address in sorted({a for a, _ in found})]
+            saved = folder / "lift.tfplan"
+            plan = self.stack.make_plan(saved, "plan lift", targets, RETIRING)
+            decide.refuse_more_than_lifting(plan)
+            if not plan.empty:
+                self._apply("lift", saved, len(plan.changes))
+            answer["changes"] = [change.as_dict() for change in plan.changes]
+            answer["changed"] = not plan.empty
+            return answer
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def destroy(self) -> dict[str, Any]:
+        """Destroy everything that the state knows; in check mode, say what that is.
+
+        A backup vault that holds recovery points is forgotten by Terraform and stays: they are what
+        somebody may want back.
+        """
+        started = time.monotonic()
+        folder = self._begin()
+        try:
+            kept = self._vaults_to_keep()
+            addresses = [vault["address"] for vault in kept]
+            if addresses and not self.stack.check_mode:
+                self.terraform.forget(addresses, self.stack.locking()[:1])
+            saved = folder / "destroy.tfplan"
+            plan = self.stack.make_plan(saved, "plan destroy", ["-destroy"], RETIRING)
+            going = [c for c in plan.changes if c.address not in addresses]
+            if not plan.empty and not self.stack.check_mode:
+                self._apply("destroy", saved, len(plan.changes))
+                self._remove_marker()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return {
+            "changed": not plan.empty,
+            "destroyed": sorted(change.address for change in going if change.action == "delete"),
+            "kept": kept,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+
+    def _begin(self) -> Path:
+        self.stack.aws.call("sts", "get_caller_identity")
+        self.terraform.init()
+        return Path(tempfile.mkdtemp(prefix="lyo-plan-", dir=self.terraform.data_dir))
+
+    def _state(self) -> list[decide.Resource]:
+        self.stack.progress("state", "reading what there is", None)
+        return decide.resources(self.terraform.show())
+
+    def _apply(self, stage: str, saved: Path, total: int) -> None:
+        command = ["apply", "-json", "-input=false", *self.stack.locking(), str(saved)]
+        self.terraform.follow(stage, command, total=total)
+
+    def _vaults_to_keep(self) -> list[dict[str, str]]:
+        kept = []
+        for vault in decide.vaults(self._state()):
+            name, arn = str(vault.values["name"]), str(vault.values["arn"])
+            region = arn.split(":")[3]
+            aws = Aws({**self.stack.params["aws"], "region": region})
+            answer = aws.call(
+                "backup",
+                "list_recovery_points_by_backup_vault",
+                BackupVaultName=name,
+                MaxResults=1,
+            )
+            if answer.get("RecoveryPoints"):
+                kept.append({"address": vault.address, "arn": arn, "name": name, "region": region})
+        return kept
+
+    def _remove_marker(self) -> None:
+        """The note of the last empty plan is of an environment that is no more."""
+        marker = self.stack.params["marker"]
+        try:
+            self.stack.aws.call("s3", "delete_object", Bucket=marker["bucket"], Key=marker["key"])
+        except AwsFailure as failure:
+            if failure.code != "NoSuchBucket":
+                raise

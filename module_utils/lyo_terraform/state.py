@@ -1,0 +1,79 @@
+"""What a Terraform state says, as far as taking an environment down needs it.
+
+The state is `terraform show -json`'s document:
+https://developer.hashicorp.com/terraform/internals/json-format#state-representation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .plan import GROWTH, Plan, PlanRefused
+
+# Attributes that keep a resource from being destroyed, or its content from being lost with it, and
+# the value that does so.
+PROTECTIONS: Mapping[str, Mapping[str, bool]] = {
+    "aws_db_instance": {"deletion_protection": True},
+    "aws_ecr_repository": {"force_delete": False},
+    "aws_lb": {"enable_deletion_protection": True},
+    "aws_s3_bucket": {"force_destroy": False},
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A managed resource of the state."""
+
+    address: str
+    type: str
+    values: Mapping[str, Any]
+
+
+def resources(document: Mapping[str, Any]) -> list[Resource]:
+    """Every managed resource of a state; none where there is no state."""
+    root = (document.get("values") or {}).get("root_module") or {}
+    return list(_resources(root))
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
+    for resource in module.get("resources", []):
+        if resource.get("mode") == "managed":
+            yield Resource(resource["address"], resource["type"], resource.get("values") or {})
+    for child in module.get("child_modules", []):
+        yield from _resources(child)
+
+
+def protected(found: Sequence[Resource]) -> list[tuple[str, str]]:
+    """Address and attribute of each protection that stands in the way of destroying."""
+    return [
+        (resource.address, attribute)
+        for resource in found
+        for attribute, protects in PROTECTIONS.get(resource.type, {}).items()
+        if bool(resource.values.get(attribute)) is protects
+    ]
+
+
+def vaults(found: Sequence[Resource]) -> list[Resource]:
+    """Backup vaults whose recovery points are not destroyed with them."""
+    return [
+        resource
+        for resource in found
+        if resource.type == "aws_backup_vault" and not resource.values.get("force_destroy")
+    ]
+
+
+def refuse_more_than_lifting(plan: Plan) -> None:
+    """Refuse a plan that does more than change what stands, before all of it goes.
+
+    :raises PlanRefused: naming what else it would do.
+    """
+    more = sorted(f"{c.action} {c.address}" for c in plan.changes if c.action not in GROWTH)
+    more += sorted(f"create {c.address}" for c in plan.changes if c.action == "create")
+    if more:
+        raise PlanRefused(
+            "the protections cannot be lifted alone, the configuration is another one than what "
+            "stands: " + ", ".join(more) + ". Nothing was changed. Check out what was deployed "
+            "last, or run deploy.yml, then run this again"
+        )
