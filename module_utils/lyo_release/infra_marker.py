@@ -19,7 +19,7 @@ from ..lyo_aws import Aws, AwsFailure
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
 # What no plan reads, what Terraform leaves behind, and what it writes while it runs.
-_IGNORED_NAMES = frozenset({".terraform", "__pycache__", ".git", "tests"})
+_IGNORED_NAMES = frozenset({".terraform", "__pycache__", ".git", "tests", "inventory.toml"})
 _IGNORED_SUFFIXES = (".md", ".tfplan", ".tfstate", ".tfstate.backup", ".log", ".tflock.info")
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.children import die_with_parent
+
 ROOT = Path(__file__).resolve().parents[2]
 TERRAFORM = ROOT / ".tools/bin/terraform"
 
@@ -29,7 +31,12 @@ def running_provider(data: Path, environment: dict[str, str]) -> Iterator[str]:
     """
     command = next(data.glob("providers/registry.terraform.io/hashicorp/aws/*/*/*_v*"))
     with subprocess.Popen(
-        [str(command), "-debug"], env=environment, stdout=subprocess.PIPE, text=True
+        [str(command), "-debug"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # traces of every call
+        text=True,
+        preexec_fn=die_with_parent,
     ) as provider:
         assert provider.stdout is not None
         try:

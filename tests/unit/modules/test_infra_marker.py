@@ -42,6 +42,7 @@ def test_what_no_plan_reads_does_not_count(tree: Path) -> None:
     (tree / "tests").mkdir()
     (tree / "tests" / "main.tftest.hcl").write_text("x")
     (tree / "README.md").write_text("x")
+    (tree / "inventory.toml").write_text("x")
     assert m.fingerprint([tree]) == first
 
 
