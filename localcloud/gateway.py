@@ -192,6 +192,9 @@ class Gateway:
         except NotImplementedError as missing:
             raise NotReproducedError(target.service, _name(target)) from missing
         status = int(started[0][0].split()[0])
+        # Where moto has not even a path for it, its web framework answers, with a page for people.
+        if status == 404 and body.startswith(b"<!doctype html>"):
+            raise NotReproducedError(target.service, _name(target))
         code = _error_code(body, started[0][1]) if status >= 400 else None
         return _Answer(status, started[0][1], body, code)
 

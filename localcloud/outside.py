@@ -98,6 +98,16 @@ def status(cloud: dict[str, Any]) -> dict[str, Any]:
         {"cache": group["ReplicationGroupId"], "status": group["Status"]}
         for group in client(cloud, "elasticache").describe_replication_groups()["ReplicationGroups"]
     ]
+    cloudfront = client(cloud, "cloudfront")
+    distributions = [
+        {
+            "distribution": entry["Id"],
+            "status": entry["Status"],
+            "address": entry["DomainName"],
+            "aliases": entry["Aliases"].get("Items", []),
+        }
+        for entry in cloudfront.list_distributions()["DistributionList"].get("Items", [])
+    ]
     return {
         "cloud": {
             key: cloud[key] for key in ("number", "endpoint", "speed", "state_dir", "api_pid")
@@ -107,6 +117,7 @@ def status(cloud: dict[str, Any]) -> dict[str, Any]:
         "target_groups": targets,
         "databases": databases,
         "caches": caches,
+        "distributions": distributions,
     }
 
 
@@ -132,4 +143,9 @@ def status_lines(report: dict[str, Any]) -> list[str]:
             f"  database {entry['database']}: {entry['status']} at {entry['endpoint'] or '-'}"
         )
     lines += [f"  cache {entry['cache']}: {entry['status']}" for entry in report["caches"]]
+    for entry in report["distributions"]:
+        names = f" for {', '.join(entry['aliases'])}" if entry["aliases"] else ""
+        lines.append(
+            f"  distribution {entry['distribution']}: {entry['status']} at {entry['address']}{names}"
+        )
     return lines

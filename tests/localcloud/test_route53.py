@@ -154,3 +154,8 @@ def test_days_to_expiry_are_told_in_the_certificate_s_region(edge: Edge) -> None
     expiry = edge.acm.describe_certificate(CertificateArn=arn)["Certificate"]["NotAfter"]
     assert days(client) == [(expiry - datetime.now(UTC)).days]
     assert days(edge.cloud.client("cloudwatch")) == []
+
+
+def test_what_nobody_answers_is_refused_and_not_just_not_found(cloud: RunningCloud) -> None:
+    route53 = cloud.client("route53")
+    assert error(lambda: route53.create_traffic_policy(Name="x", Document="{}")) == "NotImplemented"

@@ -8,6 +8,7 @@ policies, health checks of other kinds. Nothing listens for DNS queries.
 from __future__ import annotations
 
 from localcloud.cloud import Cloud
+from localcloud.services.route53.query_logging import QueryLogging
 from localcloud.services.route53.zones import Zones
 
 
@@ -16,3 +17,4 @@ def register(cloud: Cloud) -> None:
     zones = Zones(cloud)
     cloud.parts["route53"] = zones
     zones.attach()
+    cloud.api.replace("route53", "CreateQueryLoggingConfig", QueryLogging(cloud).create)
