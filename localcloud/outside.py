@@ -19,10 +19,11 @@ def session(cloud: dict[str, Any]) -> boto3.Session:
     )
 
 
-def client(cloud: dict[str, Any], service: str) -> Any:
-    """A boto3 client that can only reach this local cloud."""
+def client(cloud: dict[str, Any], service: str, region: str | None = None) -> Any:
+    """A boto3 client that can only reach this local cloud. region: another than the cloud's."""
     return session(cloud).client(
         service,  # type: ignore[call-overload]
+        region_name=region,
         endpoint_url=cloud["endpoint"],
         config=Config(
             retries={"max_attempts": 2, "mode": "standard"}, connect_timeout=3, read_timeout=20

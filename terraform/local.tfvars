@@ -2,7 +2,9 @@
 environment          = "local"
 account_id           = "123456789012"
 region               = "eu-south-1"
-public_https_port    = 10443 # 443 needs root; the local cloud serves it 10,000 higher
+domain               = "local.lyo-prenota.it" # certificates are validated by its records, as in AWS
+public_dns           = false                  # but nothing resolves the local cloud's names
+public_https_port    = 10443                  # 443 needs root; the local cloud serves it 10,000 higher
 secret_recovery_days = 0
 
 # The local cloud answers with an error where AWS would; trying 25 times only hides it.

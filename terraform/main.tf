@@ -45,15 +45,31 @@ module "application" {
   secret_arns          = [module.database.postgres.secret_arn, module.database.cache.auth_secret_arn]
   kms_key_arn          = var.kms_key_arn
   secret_recovery_days = var.secret_recovery_days
-  domain               = var.domain
-  hosted_zone_id       = var.hosted_zone_id
+  certificate_arn      = module.dns.certificate_arn
   public_https_port    = var.public_https_port
   load_balancer        = var.load_balancer
   health_check         = var.health_check
   service              = var.service
   scaling              = var.scaling
   registry             = var.registry
-  dashboard            = var.dashboard
+}
+
+# Names, certificates, and what CloudFront serves. The application's listeners take a certificate from
+# here, and the records here lead to its load balancer: resources depend on each other, modules do not.
+module "dns" {
+  source    = "./modules/dns"
+  providers = { aws = aws, aws.us_east_1 = aws.us_east_1 }
+
+  name           = local.name
+  account_id     = var.account_id
+  domain         = var.domain
+  hosted_zone_id = var.hosted_zone_id
+  public_dns     = var.public_dns
+  ports          = { https = var.public_https_port, test_listener = var.load_balancer.test_port }
+  load_balancer  = { dns_name = module.application.load_balancer.dns_name, zone_id = module.application.load_balancer.zone_id }
+  health_check   = merge(var.public_health_check, { path = var.health_check.path })
+  dashboard      = var.dashboard
+  topic_arns     = { warning = module.monitoring.topic_arns.warning, us_east_1 = module.monitoring.topic_arns.us_east_1 }
 }
 
 module "monitoring" {

@@ -24,11 +24,13 @@ locals {
     target_group_arns            = module.application.load_balancer.target_group_arns
     production_listener_rule_arn = module.application.load_balancer.production_listener_rule_arn
     test_listener_rule_arn       = module.application.load_balancer.test_listener_rule_arn
-    api_url                      = module.application.urls.api
-    test_url                     = module.application.urls.test
-    dashboard_url                = module.application.urls.dashboard
-    dashboard_bucket             = module.application.dashboard.bucket
-    distribution_id              = module.application.dashboard.distribution_id
+    api_url                      = module.dns.urls.api
+    test_url                     = module.dns.urls.test
+    dashboard_url                = module.dns.urls.dashboard
+    dashboard_bucket             = module.dns.dashboard.bucket
+    distribution_id              = module.dns.dashboard.distribution_id
+    zone_id                      = module.dns.zone_id
+    health_check_id              = module.dns.health_check_id
     database = {
       for key in ["identifier", "host", "port", "name", "username", "secret_arn"] : key => module.database.postgres[key]
     }
@@ -73,17 +75,17 @@ output "outputs_parameter" {
 
 output "api_url" {
   description = "Where the API is reached from outside."
-  value       = module.application.urls.api
+  value       = module.dns.urls.api
 }
 
 output "test_url" {
   description = "Where an unreleased version is reached, through the test listener."
-  value       = module.application.urls.test
+  value       = module.dns.urls.test
 }
 
 output "dashboard_url" {
-  description = "Where the dashboard is reached from outside; null without CloudFront."
-  value       = module.application.urls.dashboard
+  description = "Where the dashboard is reached from outside."
+  value       = module.dns.urls.dashboard
 }
 
 output "backup" {
@@ -96,7 +98,12 @@ output "nat_public_ips" {
   value       = module.vpc.nat_public_ips
 }
 
-output "certificate_validation_records" {
-  description = "Records that prove the domain to ACM, to be made by hand where no hosted zone is given."
-  value       = module.application.certificate_validation_records
+output "hosted_zone_id" {
+  description = "The Route 53 zone of the domain's records."
+  value       = module.dns.zone_id
+}
+
+output "name_servers" {
+  description = "Name servers of that zone, to which whoever serves the parent domain delegates."
+  value       = module.dns.name_servers
 }

@@ -59,20 +59,27 @@ variable "provider_settings" {
 }
 
 variable "domain" {
-  description = "Domain of the environment: the API is at api.<domain>. Only the local cloud can do without."
+  description = "Domain of the environment: the API is at api.<domain>, the dashboard at dashboard.<domain>."
   type        = string
-  default     = null
-
-  validation {
-    condition     = var.domain != null || var.environment == "local"
-    error_message = "domain must be set, such as lyo.example: no certificate is issued for a load balancer's own name, except in the local cloud."
-  }
+  nullable    = false
 }
 
 variable "hosted_zone_id" {
-  description = "Route 53 zone of the domain, for the certificate's validation. null: the records of certificate_validation_records are made by hand."
+  description = "Route 53 zone that the domain's records go to. null makes a zone of the domain: see A new zone."
   type        = string
   default     = null
+}
+
+variable "public_dns" {
+  description = "Whether the domain's names resolve for those who use the URLs. false gives them addresses instead; only the local cloud's names resolve nowhere."
+  type        = bool
+  default     = true
+  nullable    = false
+
+  validation {
+    condition     = var.public_dns || var.environment == "local"
+    error_message = "public_dns must be true, except in the local cloud: certificates name the domain, not the load balancer's own name."
+  }
 }
 
 variable "public_https_port" {
@@ -275,6 +282,18 @@ variable "health_check" {
   nullable = false
 }
 
+variable "public_health_check" {
+  description = "How Route 53 checks the load balancer, to know where api.<domain> leads; the path is health_check's. Attributes and defaults: modules/dns."
+  type = object({
+    search_string     = optional(string)
+    interval          = optional(number)
+    failure_threshold = optional(number)
+    regions           = optional(set(string))
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "service" {
   description = "The ECS service. Attributes and defaults: modules/application."
   type = object({
@@ -327,11 +346,11 @@ variable "registry" {
 }
 
 variable "dashboard" {
-  description = "The static dashboard. Attributes and defaults: modules/application."
+  description = "The static dashboard. Attributes and defaults: modules/dns."
   type = object({
-    cdn           = optional(bool)
-    price_class   = optional(string)
-    force_destroy = optional(bool)
+    price_class     = optional(string)
+    noncurrent_days = optional(number)
+    force_destroy   = optional(bool)
   })
   default  = {}
   nullable = false

@@ -4,12 +4,6 @@ mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{}" }
   }
-  mock_resource "aws_acm_certificate" {
-    defaults = {
-      arn                       = "arn:aws:acm:eu-south-1:123456789012:certificate/test"
-      domain_validation_options = []
-    }
-  }
 }
 
 variables {
@@ -20,6 +14,7 @@ variables {
   public_subnet_ids  = ["subnet-a", "subnet-b"]
   private_subnet_ids = ["subnet-c", "subnet-d"]
   security_group_ids = { web = "sg-a", application = "sg-b" }
+  certificate_arn    = "arn:aws:acm:eu-south-1:123456789012:certificate/test"
 }
 
 run "name_with_capitals" {
@@ -152,30 +147,17 @@ run "recovery_too_short" {
   expect_failures = [var.secret_recovery_days]
 }
 
-run "domain_with_scheme" {
+run "certificate_is_no_arn" {
   command = plan
   module {
     source = "./modules/application"
   }
 
   variables {
-    domain = "https://lyo.example"
+    certificate_arn = "api.lyo.example"
   }
 
-  expect_failures = [var.domain]
-}
-
-run "zone_without_domain" {
-  command = plan
-  module {
-    source = "./modules/application"
-  }
-
-  variables {
-    hosted_zone_id = "Z0123456789"
-  }
-
-  expect_failures = [var.hosted_zone_id]
+  expect_failures = [var.certificate_arn]
 }
 
 run "public_https_port" {
@@ -423,17 +405,4 @@ run "registry_keeps_too_few" {
   }
 
   expect_failures = [var.registry]
-}
-
-run "price_class" {
-  command = plan
-  module {
-    source = "./modules/application"
-  }
-
-  variables {
-    dashboard = { price_class = "PriceClass_1" }
-  }
-
-  expect_failures = [var.dashboard]
 }

@@ -4,13 +4,6 @@ mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{}" }
   }
-  mock_resource "aws_acm_certificate" {
-    defaults = {
-      arn                       = "arn:aws:acm:eu-south-1:123456789012:certificate/test"
-      domain_validation_options = []
-    }
-  }
-
   mock_resource "aws_lb" {
     defaults = { arn = "arn:aws:elasticloadbalancing:eu-south-1:123456789012:loadbalancer/app/lyo-test/1" }
   }
@@ -27,7 +20,7 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:ecs:eu-south-1:123456789012:cluster/lyo-test" }
   }
   mock_resource "aws_s3_bucket" {
-    defaults = { arn = "arn:aws:s3:::lyo-test", bucket_regional_domain_name = "lyo-test.s3.eu-south-1.amazonaws.com" }
+    defaults = { arn = "arn:aws:s3:::lyo-test" }
   }
 }
 
@@ -39,6 +32,7 @@ variables {
   public_subnet_ids  = ["subnet-a", "subnet-b"]
   private_subnet_ids = ["subnet-c", "subnet-d"]
   security_group_ids = { web = "sg-a", application = "sg-b" }
+  certificate_arn    = "arn:aws:acm:eu-south-1:123456789012:certificate/test"
 }
 
 run "first" {

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localcloud import lifecycle
+from localcloud import lifecycle, outside
 from tests.localcloud.conftest import ROOT, RunningCloud, localcloud
 
 # The provider waits about a minute for each of database, load balancer and bucket lifecycle.
@@ -85,6 +89,99 @@ def test_the_outputs_name_what_is_there(applied: RunningCloud, outputs: dict[str
         outputs["target_group_arns"]["green"]: 0,
     }
     assert outputs["api_url"] == f"https://127.{applied.number}.1.1:10443"
+
+
+def certificates(cloud: RunningCloud, region: str) -> list[dict[str, Any]]:
+    """The certificates of a region, as DescribeCertificate shows them."""
+    acm = outside.client(cloud.content, "acm", region=region)
+    listed = acm.list_certificates()["CertificateSummaryList"]
+    return [
+        acm.describe_certificate(CertificateArn=c["CertificateArn"])["Certificate"] for c in listed
+    ]
+
+
+def test_certificates_were_validated_by_records_and_are_served(
+    applied: RunningCloud, outputs: dict[str, Any]
+) -> None:
+    domain = "local.lyo-prenota.it"  # of no reserved suffix: it took the records to be issued
+    (regional,), (edge,) = (
+        certificates(applied, region) for region in (applied.content["region"], "us-east-1")
+    )
+    assert regional["SubjectAlternativeNames"] == [f"api.{domain}", f"direct.{domain}"]
+    assert edge["SubjectAlternativeNames"] == [f"dashboard.{domain}", f"api.{domain}"]
+    assert (regional["Status"], edge["Status"]) == ("ISSUED", "ISSUED")
+    assert regional["InUseBy"] == [outputs["load_balancer_arn"]]
+    assert len(edge["InUseBy"]) == 2
+
+
+def answer(cloud: RunningCloud, name: str, kind: str = "A") -> list[str]:
+    """What Route 53 answers to a question for a name below the domain."""
+    route53 = cloud.client("route53")
+    (zone,) = route53.list_hosted_zones()["HostedZones"]
+    response = route53.test_dns_answer(
+        HostedZoneId=zone["Id"].split("/")[-1],
+        RecordName=f"{name}.{zone['Name']}",
+        RecordType=kind,
+    )
+    found: list[str] = response["RecordData"]
+    return found
+
+
+def test_names_lead_where_they_should(applied: RunningCloud, outputs: dict[str, Any]) -> None:
+    dashboard = outputs["dashboard_url"].split("//")[1].split(":")[0]
+    assert answer(applied, "direct") == [outputs["load_balancer_dns_name"]]
+    assert answer(applied, "dashboard") == [dashboard]
+    assert answer(applied, "api", "AAAA") == []
+
+
+def test_while_nothing_serves_the_api_leads_to_the_page_that_says_so(
+    applied: RunningCloud, outputs: dict[str, Any]
+) -> None:
+    """No release has been made here: the load balancer answers 503 of itself."""
+    deadline = time.monotonic() + 60
+    while (found := answer(applied, "api")) == [outputs["load_balancer_dns_name"]]:
+        assert time.monotonic() < deadline, "Route 53 still takes it for healthy"
+        time.sleep(0.5)
+    assert found != answer(applied, "dashboard")
+    trust = ssl.create_default_context(cafile=applied.content["ca_bundle"])
+    for method in ("GET", "POST"):
+        request = urllib.request.Request(
+            f"https://{found[0]}:10443/webhook",
+            method=method,
+            data=b"{}" if method == "POST" else None,
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10, context=trust)
+        assert refused.value.code == 503, "WhatsApp sends again what was not answered with 200"
+        assert refused.value.headers["Retry-After"] == "60"
+        page = refused.value.read().decode()
+        assert "Torniamo subito" in page
+        assert "Back soon" in page
+
+
+def test_the_dashboard_may_ask_the_api_and_nobody_else(
+    applied: RunningCloud, outputs: dict[str, Any]
+) -> None:
+    applied.client("s3").put_object(
+        Bucket=outputs["dashboard_bucket"],
+        Key="index.html",
+        Body=b"<html>",
+        ContentType="text/html",
+    )
+    trust = ssl.create_default_context(cafile=applied.content["ca_bundle"])
+    with urllib.request.urlopen(outputs["dashboard_url"], timeout=10, context=trust) as page:
+        headers = page.headers
+    assert f"connect-src 'self' {outputs['api_url']};" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        urllib.request.urlopen(
+            f"{outputs['dashboard_url']}/no-such-page", timeout=10, context=trust
+        )
+    assert missing.value.code == 404
 
 
 def test_no_secret_is_in_the_outputs(applied: RunningCloud, outputs: dict[str, Any]) -> None:
@@ -171,5 +268,12 @@ def test_destroy_leaves_nothing(applied: RunningCloud) -> None:
     assert client("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert client("secretsmanager").list_secrets()["SecretList"] == []
     assert client("ecr").describe_repositories()["repositories"] == []
+    assert client("cloudfront").list_distributions()["DistributionList"]["Quantity"] == 0
+    assert client("route53").list_hosted_zones()["HostedZones"] == []
+    assert client("route53").list_health_checks()["HealthChecks"] == []
+    for region in (applied.content["region"], "us-east-1"):
+        assert certificates(applied, region) == []
+        alarms = outside.client(applied.content, "cloudwatch", region=region).describe_alarms()
+        assert alarms["MetricAlarms"] == []
     buckets = [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]]
     assert buckets == ["lyo-local-123456789012-tfstate"]

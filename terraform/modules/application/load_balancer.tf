@@ -65,7 +65,7 @@ resource "aws_lb_listener" "https" {
   port              = each.value
   protocol          = "HTTPS"
   ssl_policy        = var.load_balancer.tls_policy
-  certificate_arn   = aws_acm_certificate_validation.api.certificate_arn
+  certificate_arn   = var.certificate_arn
 
   # ECS moves rules, not default actions: what no rule takes is nobody's.
   default_action {

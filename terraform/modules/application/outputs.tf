@@ -1,7 +1,3 @@
-locals {
-  https_port = var.public_https_port == 443 ? "" : ":${var.public_https_port}"
-}
-
 output "cluster_name" {
   description = "Name of the ECS cluster."
   value       = aws_ecs_cluster.this.name
@@ -48,33 +44,7 @@ output "load_balancer" {
   }
 }
 
-output "urls" {
-  description = "Where the outside finds the API, an unreleased version on the test listener, and the dashboard (null without CloudFront)."
-  value = {
-    api       = "https://${local.api_host}${local.https_port}"
-    test      = "https://${local.api_host}:${var.load_balancer.test_port}"
-    dashboard = var.dashboard.cdn ? "https://${aws_cloudfront_distribution.dashboard[0].domain_name}${local.https_port}" : null
-  }
-}
-
-output "dashboard" {
-  description = "The dashboard's bucket and CloudFront distribution (null without)."
-  value = {
-    bucket          = aws_s3_bucket.dashboard.id
-    distribution_id = one(aws_cloudfront_distribution.dashboard[*].id)
-  }
-}
-
 output "whatsapp_secret_arn" {
   description = "ARN of the secret for WhatsApp's tokens, whose value is not Terraform's."
   value       = aws_secretsmanager_secret.whatsapp.arn
-}
-
-output "certificate_validation_records" {
-  description = "Records that prove the domain to ACM, to be made by hand where no hosted zone is given: name, type and value."
-  value = [for option in aws_acm_certificate.api.domain_validation_options : {
-    name  = option.resource_record_name
-    type  = option.resource_record_type
-    value = option.resource_record_value
-  }]
 }

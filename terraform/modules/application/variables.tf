@@ -113,25 +113,14 @@ variable "secret_recovery_days" {
   }
 }
 
-variable "domain" {
-  description = "Domain of the environment; the API is at api.<domain>. null: at the load balancer's own name, for which only the local cloud issues certificates."
+variable "certificate_arn" {
+  description = "ACM certificate of the listeners, issued, in the same region."
   type        = string
-  default     = null
+  nullable    = false
 
   validation {
-    condition     = var.domain == null || can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,}$", var.domain))
-    error_message = "domain must be a domain name without scheme or trailing dot, such as lyo.example."
-  }
-}
-
-variable "hosted_zone_id" {
-  description = "Route 53 zone of the domain, for the certificate's validation records. null: whoever serves the domain makes the records that certificate_validation_records lists, and the apply waits for them."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.hosted_zone_id == null || (can(regex("^Z[A-Z0-9]+$", var.hosted_zone_id)) && var.domain != null)
-    error_message = "hosted_zone_id must be the id of a Route 53 zone, Z…, and needs domain."
+    condition     = can(regex("^arn:aws[a-z-]*:acm:", var.certificate_arn))
+    error_message = "certificate_arn must be the ARN of an ACM certificate."
   }
 }
 
@@ -290,21 +279,5 @@ variable "registry" {
   validation {
     condition     = var.registry.keep_images >= 10 && var.registry.untagged_days >= 1
     error_message = "registry.keep_images must be at least 10, so that rollbacks find their image, and untagged_days at least 1."
-  }
-}
-
-variable "dashboard" {
-  description = "The static dashboard: whether CloudFront serves it, from which price class, and whether deleting the bucket deletes its objects."
-  type = object({
-    cdn           = optional(bool, true)
-    price_class   = optional(string, "PriceClass_100")
-    force_destroy = optional(bool, false)
-  })
-  default  = {}
-  nullable = false
-
-  validation {
-    condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.dashboard.price_class)
-    error_message = "dashboard.price_class must be PriceClass_100, PriceClass_200 or PriceClass_All."
   }
 }

@@ -7,12 +7,6 @@ mock_provider "aws" {
   mock_data "aws_secretsmanager_random_password" {
     defaults = { random_password = "0123456789abcdef0123456789abcdef" }
   }
-  mock_resource "aws_acm_certificate" {
-    defaults = {
-      arn                       = "arn:aws:acm:eu-south-1:123456789012:certificate/test"
-      domain_validation_options = []
-    }
-  }
 }
 
 mock_provider "aws" {
