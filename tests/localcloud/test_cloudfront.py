@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from localcloud import outside
 from tests.localcloud.conftest import RunningCloud
 from tests.localcloud.edge_harness import Edge
 from tests.localcloud.test_acm import common_name, error, issued
@@ -43,6 +44,14 @@ def test_an_alias_is_served_with_its_certificate_and_nothing_else_is(edge: Edge)
     edge.acm.renew_certificate(CertificateArn=certificate)
     renewed = edge.fetch(address, alias)
     assert renewed.certificate.serial_number != named.certificate.serial_number
+
+    listed = outside.status(edge.cloud.content)["distributions"]
+    assert {
+        "distribution": identifier,
+        "status": "Deployed",
+        "address": address,
+        "aliases": [alias],
+    } in listed
 
     current = edge.cloudfront.get_distribution_config(Id=identifier)
     assert (
