@@ -6,12 +6,13 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +40,13 @@ NEEDS_INIT = (
     "Required plugins are not installed",
     "Initialization required",
 )
+# What Terraform's error says → what to do about it, where the error itself does not tell.
+ADVICE = {
+    r"waiting for ACM Certificate .* to be issued": (
+        "ACM does not find the validation records: as a rule because the domain is not delegated to "
+        'its hosted zone yet. terraform/README.md says how under "A new zone"'
+    ),
+}
 
 Progress = Callable[[str, str, int | None], None]
 
@@ -254,7 +262,16 @@ class Terraform:
             if verb == "apply"
             else ""
         )
-        return TerraformFailure(f"terraform {verb} failed: {errors[0]}{more}{after}", errors)
+        return TerraformFailure(
+            f"terraform {verb} failed: {errors[0]}{more}{advice(errors)}{after}", errors
+        )
+
+
+def advice(errors: Iterable[str]) -> str:
+    """Return what to do about errors that do not tell it themselves, empty where nothing is known."""
+    texts = list(errors)
+    known = [told for said, told in ADVICE.items() if any(re.search(said, t) for t in texts)]
+    return "".join(f". {told}" for told in known)
 
 
 def _interrupt_with_parent() -> None:

@@ -13,7 +13,8 @@ from typing import Any
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
 
-# Resources whose deletion loses data. They are destroyed only when named.
+# Resources whose deletion loses data, or a name: a zone made anew has other name servers, so nobody
+# finds anything in it until its parent is told. They are destroyed only when named.
 STATEFUL_TYPES = frozenset(
     {
         "aws_backup_vault",
@@ -22,6 +23,7 @@ STATEFUL_TYPES = frozenset(
         "aws_elasticache_replication_group",
         "aws_kms_key",
         "aws_rds_cluster",
+        "aws_route53_zone",
         "aws_s3_bucket",
         "aws_secretsmanager_secret",
     }

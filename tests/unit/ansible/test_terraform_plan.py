@@ -237,6 +237,12 @@ def test_what_holds_data_is_destroyed_only_when_named(actions: list[str]) -> Non
     decide.refuse_destruction(plan, [DATABASE])
 
 
+def test_a_zone_in_use_is_destroyed_only_when_named() -> None:
+    zone = "module.dns.aws_route53_zone.this[0]"
+    with pytest.raises(PlanRefused, match="aws_route53_zone"):
+        decide.refuse_destruction(decide.read(document(resource(zone, "delete", "create"))), [])
+
+
 def test_what_holds_no_data_may_go() -> None:
     decide.refuse_destruction(
         decide.read(document(resource("module.vpc.aws_subnet.private", "delete"))), []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from module_utils.lyo_terraform.command import advice
 from module_utils.lyo_terraform.stream import Stream, explain_lock
 
 LOCKED = (
@@ -89,3 +90,12 @@ def test_a_held_lock_is_told_with_its_holder_and_the_way_out() -> None:
     message = explain_lock(stream.lock, "terraform force-unlock")
     assert "giulia@laptop since 2026-11-20 10:00:00 UTC (OperationTypeApply)" in message
     assert message.endswith("terraform force-unlock 0a5a6f9c-5f0e")
+
+
+def test_what_to_do_is_added_where_the_error_does_not_tell() -> None:
+    waited = (
+        "waiting for ACM Certificate (arn:aws:acm:eu-south-1:1:certificate/a) to be issued: timeout "
+        "while waiting for state to become 'ISSUED' (last state: 'PENDING_VALIDATION', timeout: 30m0s)"
+    )
+    assert '"A new zone"' in advice(["something else", waited])
+    assert advice(["creating EC2 VPC: VpcLimitExceeded"]) == ""

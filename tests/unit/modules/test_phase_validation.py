@@ -402,6 +402,7 @@ NAMES: dict[str, Any] = {
     ],
     "distribution": {"Status": "Deployed", "DomainName": "d1.cloudfront.net"},
     "health": ["Success: HTTP Status Code 200, OK", "Failure: timeout"],
+    "serving": True,
     "outside": {
         "tls": {"error": "", "version": "TLSv1.3", "not_after": NOW.timestamp() + 60 * 86400},
         "redirect": {
@@ -469,6 +470,17 @@ def test_whole_names_are_right() -> None:
 )
 def test_what_is_wrong_with_the_names(change: Change, name: str) -> None:
     assert names(dns_and_tls, NAMES, change) == [name]
+
+
+def test_before_the_first_release_the_api_need_not_be_well_but_watched() -> None:
+    def unwell(facts: dict[str, Any]) -> None:
+        facts.update(health=["Failure: HTTP Status Code 503"], serving=False)
+
+    def unwatched(facts: dict[str, Any]) -> None:
+        facts.update(health=[], serving=False)
+
+    assert names(dns_and_tls, NAMES, unwell) == []
+    assert names(dns_and_tls, NAMES, unwatched) == ["health check of the API"]
 
 
 def test_where_nobody_resolves_its_names_only_the_addresses_count() -> None:
