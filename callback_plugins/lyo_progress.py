@@ -8,6 +8,7 @@ import json
 import os
 import select
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -33,6 +34,9 @@ description:
     C(verdict) and C(reasons) that modules end with, whether they succeeded or failed, and shows it
     once at the end, with the time each step took. Results that Ansible censors are left out.
   - A run that ended with a failed task, and without a verdict that says so, is shown as C(FAILED).
+  - Names itself to the module C(run_lock) by E(LYO_CONTROLLER) and E(LYO_RUN_FOLDER), and tells the
+    process that this module left beside the run how the run ended, with what modules returned under
+    C(record), before the lock is freed.
   - Never changes the exit code.
 notes:
   - A summary has the keys C(report) (a list of lines, shown as they are), C(verdict), C(release),
@@ -56,6 +60,7 @@ COLORS = {
 }
 REDRAW_SECONDS = 0.25
 FOLDER_PREFIX = "lyo-progress-"
+GUARDIAN_SECONDS = 15.0
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -194,6 +199,33 @@ def remove_forgotten(parent: Path) -> None:
             continue  # somebody else's
 
 
+def tell_guardian(folder: str, end: Mapping[str, Any]) -> str:
+    """Say how the run ended to the process that holds its lock; return what went wrong there.
+
+    Nothing is said, and nothing wrong, where the run has taken no lock.
+    """
+    path = Path(folder, "guardian")
+    if not path.exists():
+        return ""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.settimeout(GUARDIAN_SECONDS)
+            peer.connect(str(path))
+            peer.sendall(json.dumps(end, default=str).encode() + b"\n")
+            answer = json.loads(peer.makefile("rb").readline() or b"{}")
+    except (OSError, ValueError) as error:
+        return f"the run's record and lock could not be ended ({error}); the lock's lease runs out"
+    return str(answer.get("problem", ""))
+
+
+def merge_record(record: dict[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """`record` with what a task's result adds for the ledger; empty values add nothing."""
+    new = None if censored(result) else result.get("record")
+    if not isinstance(new, Mapping):
+        return record
+    return {**record, **{name: value for name, value in new.items() if value}}
+
+
 class LiveLine:
     """One line at the bottom of a terminal that gives way to any other output.
 
@@ -264,6 +296,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._summary: dict[str, Any] = {}
+        self._record: dict[str, Any] = {}
+        self._pid = os.getpid()
         self._problems: list[str] = []
         self._durations: dict[str, float] = {}
         self._step = ""
@@ -295,8 +329,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._close()
             return
         os.environ["LYO_PROGRESS_FIFO"] = path
+        os.environ["LYO_CONTROLLER"] = str(os.getpid())
+        os.environ["LYO_RUN_FOLDER"] = self._folder
         # v2_playbook_on_stats does not come after Ctrl-C.
-        atexit.register(self._close)
+        atexit.register(self._interrupted)
         if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
             self._streams = (sys.stdout, sys.stderr)
             self._line = LiveLine(sys.stdout)
@@ -326,18 +362,31 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Show the summary."""
         self._end_task()
+        failed = bool(stats.failures or stats.dark)
+        if failed and (self._summary or self._record):
+            self._summary = failed_summary(self._summary, self._problems)
+        self._end_run(self._summary.get("verdict") or ("FAILED" if failed else "DONE"))
         self._close()
         if not self._summary:
             return
-        if stats.failures or stats.dark:
-            self._summary = failed_summary(self._summary, self._problems)
         report = len(self._summary.get("report") or [])
         verdict = str(self._summary.get("verdict"))
         for index, line in enumerate(render_summary(self._summary, self._durations)):
             self._display.display(line, color=COLORS.get(verdict) if index == report else None)
 
+    def _end_run(self, verdict: str) -> None:
+        """Have the run's record completed and its lock freed, once and by this process alone."""
+        if self._folder is None or os.getpid() != self._pid:
+            return
+        durations = {step: round(seconds, 1) for step, seconds in self._durations.items()}
+        end = {**self._summary, **self._record, "verdict": verdict, "durations": durations}
+        problem = tell_guardian(self._folder, end)
+        if problem:
+            self._display.warning(problem)
+
     def _collect(self, result: Any) -> None:
         self._settle()
+        self._record = merge_record(self._record, result.result)
         new = found_summary(result.result)
         # In check mode modules answer with the verdict they expect; nothing has happened.
         if self._summary.get("verdict") == PREDICTED and new.get("verdict") not in BAD_VERDICTS:
@@ -403,9 +452,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             with contextlib.suppress(OSError, ValueError):
                 self._line.draw(f"  {SPINNER[beat % len(SPINNER)]} {text}")
 
+    def _interrupted(self) -> None:
+        """The end of a run that Ansible did not announce."""
+        self._end_run("INTERRUPTED")
+        self._close()
+
     def _close(self) -> None:
         """Stop reading, take the pipe away, give the terminal back; may be called twice."""
-        os.environ.pop("LYO_PROGRESS_FIFO", None)
+        for name in ("LYO_PROGRESS_FIFO", "LYO_CONTROLLER", "LYO_RUN_FOLDER"):
+            os.environ.pop(name, None)
         self._stop.set()
         if self._reader:
             self._reader.join(timeout=2)

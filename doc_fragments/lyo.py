@@ -40,6 +40,24 @@ options:
       ca_bundle:
         description: File of CA certificates to trust, for AWS and for HTTPS checks.
         type: path
+      fence:
+        description: >-
+          The environment's lock as this run holds it, RV(run_lock#module:fence). Every write is
+          refused once another run has taken over.
+        type: dict
+        suboptions:
+          bucket:
+            description: Bucket of the lock.
+            type: str
+            required: true
+          key:
+            description: Key of the lock.
+            type: str
+            required: true
+          token:
+            description: Token of the run.
+            type: int
+            required: true
 """
 
     # Terraform's outputs.

@@ -91,6 +91,10 @@ previous:
   description: What carried the traffic before, as C(task_definition), C(image) and C(release).
   returned: always
   type: dict
+record:
+  description: What the ledger keeps of it.
+  returned: when a deployment was followed
+  type: dict
 stages:
   description: Lifecycle stages seen, each with the seconds spent in it.
   returned: always

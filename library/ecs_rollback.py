@@ -37,6 +37,15 @@ options:
     description: >-
       Release, image digest or task definition to go back to. By default the last one that served.
     type: str
+  begin:
+    description: >-
+      Make only the deciding call, or find out that a former release has to be deployed; then return
+      with RV(pending), so that the run can be locked and put on record before the rest.
+    type: bool
+    default: false
+  watch:
+    description: ARN of the deployment that this run has stopped, to be followed to its end.
+    type: str
   base_url:
     description: Address that the paths of O(smoke) are below.
     type: str
@@ -89,12 +98,20 @@ previous:
   description: What carried the traffic before, as C(task_definition), C(image) and C(release).
   returned: always
   type: dict
+record:
+  description: What the ledger keeps of it.
+  returned: when a deployment was followed
+  type: dict
 stages:
   description: Lifecycle stages seen, each with the seconds spent in it.
   returned: always
   type: list
   elements: dict
   sample: [{stage: SCALE_UP, seconds: 41.2}]
+pending:
+  description: Whether O(begin) has left the rest to a second task.
+  returned: success
+  type: bool
 method:
   description: >-
     V(stop) a deployment was stopped, V(deploy) a former revision was deployed, V(adopt) one
@@ -115,12 +132,15 @@ def main() -> None:
             "cluster": {"type": "str", "required": True},
             "service": {"type": "str", "required": True},
             "to": {"type": "str"},
+            "begin": {"type": "bool", "default": False},
+            "watch": {"type": "str"},
             "smoke": checks_spec(),
             "base_url": {"type": "str"},
             "max_failed_tasks": {"type": "int", "default": 3},
             "healthy_timeout": {"type": "int", "default": 900},
             "timeout": {"type": "int", "default": 7200},
         },
+        mutually_exclusive=[["begin", "watch"]],
         supports_check_mode=True,
     )
     # Imported after the arguments are known to be right: a mistyped one is told at once.

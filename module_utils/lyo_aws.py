@@ -58,6 +58,15 @@ def aws_argument_spec() -> dict[str, Any]:
                 "secret_key": {"type": "str", "no_log": True},
                 "session_token": {"type": "str", "no_log": True},
                 "ca_bundle": {"type": "path"},
+                "fence": {
+                    "type": "dict",
+                    "options": {
+                        "bucket": {"type": "str", "required": True},
+                        # A name, not a secret.
+                        "key": {"type": "str", "required": True, "no_log": False},
+                        "token": {"type": "int", "required": True, "no_log": False},
+                    },
+                },
             },
             "required_together": [["access_key", "secret_key"]],
             "mutually_exclusive": [["profile", "access_key"]],
@@ -82,7 +91,7 @@ class AwsFailure(Exception):  # noqa: N818 - a failure to report, its name is wh
     """A call, or the way to AWS, failed.
 
     :ivar code: AWS's error code (``ServiceNotFoundException``), or one of ours: ``NoCredentials``,
-        ``Unreachable``, ``WrongAccount``, ``BadEndpoint``, ``Client``.
+        ``Unreachable``, ``WrongAccount``, ``BadEndpoint``, ``LockLost``, ``Client``.
     :ivar operation: ``ecs:UpdateService`` and the like, empty where no call was made.
     """
 
@@ -155,6 +164,9 @@ class Aws:
     :param defer_account: let reads go before the account is confirmed, for a module that learns
         it from an ARN in its first answer (:meth:`confirm_account`); a write never goes before.
     :ivar writes: number of calls so far that may have changed something.
+
+    Where the options have a ``fence``, every write first makes sure that the run still holds the
+    environment's lock: AWS itself has no fencing, so a run that was stalled must find out by itself.
     """
 
     def __init__(self, options: Mapping[str, Any], *, defer_account: bool = False) -> None:
@@ -162,6 +174,7 @@ class Aws:
         self.account_id: str = str(options["account_id"])
         self.endpoint_url: str | None = options.get("endpoint_url") or None
         self.writes = 0
+        self._fence: Mapping[str, Any] | None = options.get("fence") or None
         self._options = dict(options)
         self._defer = defer_account
         self._confirmed = False
@@ -258,8 +271,35 @@ class Aws:
         """
         self._ensure_account(operation)
         if not operation.startswith(_READ_PREFIXES):
+            self.check_fence()
             self.writes += 1
         return self._send(service, operation, params)
+
+    def check_fence(self) -> None:
+        """Make sure that this run still holds the environment's lock; nothing without a fence.
+
+        :raises AwsFailure: ``LockLost``, another run has taken over.
+        """
+        fence = self._fence
+        if fence is None:
+            return
+        try:
+            answer = self._send(
+                "s3", "head_object", {"Bucket": fence["bucket"], "Key": fence["key"]}
+            )
+            metadata = answer.get("Metadata") or {}
+        except AwsFailure as failure:
+            if failure.code not in ("404", "NoSuchKey", "NotFound"):
+                raise
+            metadata = {}
+        token, state = metadata.get("lyo-token"), metadata.get("lyo-state")
+        if (token, state) != (str(fence["token"]), "held"):
+            raise AwsFailure(
+                "LockLost",
+                f"this run no longer holds the lock (it had token {fence['token']}, now it is "
+                f"{token or 'none'}, {state or 'gone'}): another run has taken over. Nothing more was "
+                "written; look with status.yml, then run the same command again",
+            )
 
     def all(self, service: str, operation: str, key: str, /, **params: Any) -> list[Any]:
         """Call a paginated ``operation`` and return the items of all pages under ``key``.

@@ -255,6 +255,12 @@ def _deploy(
             lines[0] = "the deployment was turned back; no release served before, so no task runs"
     target = outcome.deployment.get("targetServiceRevision") or {}
     common |= {"service_revision": str(target.get("arn", "")), "stages": outcome.stages}
+    common["record"] = {
+        "image": module.params["image"],
+        "task_definition": asked,
+        "deployment": arn,
+        "service_revision": common["service_revision"],
+    }
     result.finish(
         module, verdict=word, reasons=lines, changed=True, good=(verdict.DEPLOYED,), **common
     )

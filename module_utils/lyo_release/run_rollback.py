@@ -238,6 +238,10 @@ def run(module: Any) -> None:
 
 def _run(module: Any, rollback: Rollback) -> None:
     rollback.read()
+    begin = bool(module.params.get("begin")) and not module.check_mode
+    watched = str(module.params.get("watch") or "")
+    if watched:
+        _watch_stopped(module, rollback, watched)
     step, why = rollback.first_step()
     arn = rollback.current_deployment
     if step == "stop":
@@ -248,6 +252,8 @@ def _run(module: Any, rollback: Rollback) -> None:
         if module.check_mode:
             _finish(module, verdict.ROLLED_BACK, [why], "stop", changed=True)
         rollback.progress("rollback", why, 0)
+        if begin:
+            _pending(module, "stop", why, arn)
         target, _ = rollback.definitions()
         before = {"task_definition": target, "release": "", "image": ""}
         _watch(module, rollback, arn, target, "stop", [why], previous=before)
@@ -256,8 +262,32 @@ def _run(module: Any, rollback: Rollback) -> None:
         if str(described.get("status")) not in stages.ENDED:
             if module.check_mode:
                 _finish(module, verdict.ROLLED_BACK, [why], "adopt", changed=True)
+            if begin:
+                _pending(module, "adopt", why)
             _watch(module, rollback, arn, rollback.service["taskDefinition"], "adopt", [why])
     _from_history(module, rollback)
+
+
+def _pending(module: Any, method: str, why: str, deployment: str = "") -> None:
+    """Leave the module before the long part: the run is put on record, and locked, first."""
+    module.exit_json(
+        changed=method == "stop",
+        pending=True,
+        method=method,
+        reasons=[why],
+        deployment=deployment,
+    )
+
+
+def _watch_stopped(module: Any, rollback: Rollback, arn: str) -> None:
+    """Follow a deployment that this run has stopped to its end."""
+    described = live.describe_deployment(rollback.aws, arn) or {}
+    aimed = str((described.get("targetServiceRevision") or {}).get("arn", ""))
+    found = live.describe_revisions(rollback.aws, [aimed]).get(aimed, {})
+    target = str(found.get("taskDefinition", ""))
+    before = {"task_definition": target, "release": "", "image": ""}
+    why = "a deployment was in progress: it was turned back"
+    _watch(module, rollback, arn, target, "stop", [why], previous=before)
 
 
 def _stop(module: Any, rollback: Rollback, arn: str, why: str) -> tuple[str, str]:
@@ -311,6 +341,8 @@ def _from_history(module: Any, rollback: Rollback) -> None:
             previous=before,
             task_definition=choice.target.task_definition,
         )
+    if module.params.get("begin"):
+        _pending(module, "deploy", choice.reason)
     rollback.progress("rollback", choice.reason, 0)
     arn = rollback.deploy(choice.target, {d.arn for d in history})
     definition = choice.target.task_definition
@@ -354,6 +386,12 @@ def _watch(
         service_revision=str(target.get("arn", "")),
         stages=outcome.stages,
         task_definition=state.live,
+        record={
+            "image": image_of(state.live_definition),
+            "release": release_of(state.live_definition),
+            "task_definition": state.live,
+            "deployment": arn,
+        },
         diff=result.diff(
             {"task_definition": more.get("previous", {}).get("task_definition", asked)},
             {"task_definition": state.live},
@@ -367,6 +405,7 @@ def _finish(
     module: Any, word: str, lines: list[str], method: str, *, changed: bool, **more: Any
 ) -> None:
     empty: dict[str, Any] = {
+        "pending": False,
         "deployment": "",
         "service_revision": "",
         "stages": [],

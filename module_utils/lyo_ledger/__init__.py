@@ -1,0 +1,1 @@
+"""The record of every run that writes: who, when, what, and how it ended."""

@@ -1,0 +1,218 @@
+"""The process that stays beside a run: renews its lock, and ends lock and record with it.
+
+It is forked by the task that takes the lock and watches the controller (``ansible-playbook``). Three
+ends are possible. The controller says how the run ended (the callback plugin does, over a socket):
+the record is completed, the lock freed, the answer sent. The controller dies: the same, with the
+verdict KILLED. The machine dies: nothing renews the lock any more, and its lease runs out.
+
+Nothing else renews the lock, so a lock never outlives its run by more than a lease.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure
+from ..lyo_ledger.record import Run, ended
+from ..lyo_ledger.store import Ledger
+from .decide import Found
+from .store import LockStore, Overtaken
+
+SOCKET_NAME = "guardian"
+# The callback plugin says which process is the controller, and where its folder is.
+CONTROLLER_VARIABLE = "LYO_CONTROLLER"
+FOLDER_VARIABLE = "LYO_RUN_FOLDER"
+MAX_END_BYTES = 1 << 20
+LOOK_SECONDS = 1.0
+
+
+class Controller:
+    """The process whose life the run's is: by number and, against reuse, by its start time.
+
+    :param pid: of ``ansible-playbook``.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._started = _stat(pid)[1]
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        state, started = _stat(self.pid)
+        return state not in ("Z", "X") and started == self._started
+
+    def stopped(self) -> bool:
+        """Whether it was stopped (Ctrl-Z): then its lock is not renewed, for it does not work."""
+        return _stat(self.pid)[0] in ("T", "t")
+
+
+def _stat(pid: int) -> tuple[str, str]:
+    """State letter and start time of a process from /proc; empty where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return "", ""
+    rest = fields.rpartition(")")[2].split()
+    return rest[0], rest[19]
+
+
+class Guardian:
+    """The loop of the process.
+
+    :param lock: the lock as it was taken; None for a run that only keeps a record.
+    :param run: the run's record as it was begun.
+    :param lease_seconds: the lock's lease; it is renewed four times in one.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        listener: socket.socket,
+        store: LockStore | None,
+        held: Found | None,
+        ledger: Ledger,
+        run: Run,
+        lease_seconds: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.controller, self.listener = controller, listener
+        self.store, self.held = store, held
+        self.ledger, self.run = ledger, run
+        self.lease_seconds = lease_seconds
+        self._clock = clock
+        self._renewed = clock()
+
+    def watch(self) -> None:
+        """Until the run has ended."""
+        while True:
+            ready, _, _ = select.select([self.listener], [], [], LOOK_SECONDS)
+            if ready and self._told():
+                return
+            if not self.controller.alive():
+                self.end(None)
+                return
+            self._renew_in_time()
+
+    def _renew_in_time(self) -> None:
+        if self.store is None or self.held is None or self.held.lock is None:
+            return
+        if self._clock() - self._renewed < self.lease_seconds / 4 or self.controller.stopped():
+            return
+        try:
+            self.held = self.store.write(self.held.lock, self.held)
+            self._renewed = self._clock()
+        except Overtaken:
+            self.held = None  # the run's next write is refused; its record is still to be ended
+        except AwsFailure:
+            return  # the next look tries again; the lease covers four of them
+
+    def _told(self) -> bool:
+        """Take what the controller says; whether it said how the run ended."""
+        with contextlib.suppress(OSError):
+            peer, _ = self.listener.accept()
+            with peer:
+                peer.settimeout(5)
+                end = _receive(peer)
+                if end is None:
+                    return False
+                problem = self.end(end)
+                with contextlib.suppress(OSError):
+                    peer.sendall(json.dumps({"problem": problem}).encode())
+            return True
+        return False
+
+    def end(self, end: Mapping[str, Any] | None) -> str:
+        """Complete the record and free the lock; return what went wrong, empty when nothing did."""
+        problems = []
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            self.ledger.write(ended(self.run, end, now))
+        except AwsFailure as failure:
+            problems.append(f"the ledger has no end of this run: {failure.message}")
+        try:
+            self._free()
+        except AwsFailure as failure:
+            problems.append(f"the lock is free only after its lease: {failure.message}")
+        return "; ".join(problems)
+
+    def _free(self) -> None:
+        if self.store is None or self.held is None or self.held.lock is None:
+            return
+        with contextlib.suppress(Overtaken):
+            self.store.write(self.held.lock.freed(), self.held)
+
+
+def _receive(peer: socket.socket) -> dict[str, Any] | None:
+    data = b""
+    try:
+        while not data.endswith(b"\n") and len(data) < MAX_END_BYTES:
+            chunk = peer.recv(65536)
+            if not chunk:
+                break
+            data += chunk
+        end = json.loads(data)
+    except (OSError, ValueError):
+        return None
+    return end if isinstance(end, dict) else None
+
+
+def listen(folder: str) -> socket.socket:
+    """Return the socket the controller speaks to, in its own folder (mode 0700)."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path = Path(folder, SOCKET_NAME)
+    path.unlink(missing_ok=True)
+    listener.bind(str(path))
+    listener.listen(2)
+    return listener
+
+
+def leave(guard: Callable[[Aws], None], options: Mapping[str, Any], keep: int) -> None:
+    """Run ``guard`` in a process of its own that outlives this one; return at once.
+
+    The credentials go with the memory: neither arguments nor environment have them.
+
+    :param guard: what the process does, given an :class:`Aws` of its own.
+    :param keep: the file descriptor that stays open.
+    """
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    # From here on nothing may return into the module: whatever happens, the process ends here.
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        _close_all_but(keep)
+        guard(Aws(options))
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(keep: int) -> None:
+    """Let go of everything inherited: an open pipe would make Ansible wait for this process."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    highest = os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 4096
+    os.closerange(3, keep)
+    os.closerange(keep + 1, min(highest, 65536))
+    os.chdir("/")
