@@ -1,4 +1,4 @@
-"""`python -m localcloud up|down|status|env|calls`."""
+"""`python -m localcloud up|down|status|env|calls|faults`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import json
 import os
 import shlex
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from localcloud import lifecycle, outside
+from localcloud.faults import PATH as FAULTS_PATH
 from localcloud.recorder import read_calls
 from localcloud.settings import DEFAULT_REGION, DEFAULT_SPEED, HIGHEST_NUMBER, default_state_dir
 
@@ -56,6 +59,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     calls.add_argument("--writes", action="store_true", help="only calls that write")
     calls.add_argument("--json", action="store_true", help="one JSON object a line")
+    faults = commands.add_parser(
+        "faults",
+        parents=[state],
+        help="make calls fail on purpose; without options: what is in force",
+    )
+    chosen = faults.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "--set", type=Path, metavar="FILE", help="a schedule: {seed, rules: [{action, …}]} as JSON"
+    )
+    chosen.add_argument("--clear", action="store_true", help="no more faults")
+    chosen.add_argument("--release", choices=["go", "drop"], help="what becomes of held calls")
     return parser
 
 
@@ -70,6 +84,7 @@ def main(argv: list[str]) -> int:
             "status": _status,
             "env": _env,
             "calls": _calls,
+            "faults": _faults,
         }[arguments.command](arguments)
     except lifecycle.LifecycleError as error:
         print(f"localcloud: {error}", file=sys.stderr)
@@ -139,4 +154,26 @@ def _calls(arguments: argparse.Namespace) -> int:
                 )
     except ValueError as error:
         raise lifecycle.LifecycleError(f"--since {arguments.since}: {error}") from error
+    return 0
+
+
+def _faults(arguments: argparse.Namespace) -> int:
+    cloud = lifecycle.require_running(arguments.state)
+    try:
+        body = arguments.set.read_bytes() if arguments.set else b""
+    except OSError as error:
+        raise lifecycle.LifecycleError(str(error)) from error
+    method = "PUT" if arguments.set else "DELETE" if arguments.clear else "GET"
+    query = ""
+    if arguments.release:
+        method, query = "POST", "?drop=1" if arguments.release == "drop" else ""
+    request = urllib.request.Request(  # noqa: S310 - this machine's own local cloud
+        f"{cloud['endpoint']}{FAULTS_PATH}{query}", data=body or None, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            print(json.dumps(json.loads(answer.read()), indent=2))
+    except urllib.error.HTTPError as error:
+        problem = json.loads(error.read()).get("problem", str(error))
+        raise lifecycle.LifecycleError(f"{arguments.set}: {problem}") from error
     return 0

@@ -28,6 +28,8 @@ from werkzeug.exceptions import HTTPException, NotFound
 from localcloud.api import AwsError, Call, Handler, NotReproducedError
 from localcloud.cloud import Cloud
 from localcloud.credentials import check_credentials
+from localcloud.faults import PATH as FAULTS_PATH
+from localcloud.faults import CutError, Faults, cut
 from localcloud.recorder import RecordedCall, Recorder, kind_of
 
 log = logging.getLogger("localcloud")
@@ -108,6 +110,8 @@ class Gateway:
         self._cloud = cloud
         self._recorder = recorder
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._faults: Faults[_Answer] = Faults()
+        cloud.routes[FAULTS_PATH] = self._faults.serve
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """WSGI entry point."""
@@ -119,8 +123,19 @@ class Gateway:
         target = _identify(environ)
         request_id = str(uuid.uuid4())
         params: dict[str, Any] = {}
+        kind = kind_of(_name(target)) if target.operation else _kind_of_method(environ)
+        dropped = False
         try:
-            answer = self._answer(environ, target, params)
+            answer = self._faults.around(
+                target.service,
+                _name(target),
+                kind,
+                environ,
+                lambda: self._answer(environ, target, params),
+            )
+        except CutError as fault:
+            dropped = True
+            answer = _Answer(200 if fault.executed else 0, [], b"", error="ConnectionCut")
         except AwsError as error:
             answer = _error_answer(target, error)
         except Exception:
@@ -138,7 +153,7 @@ class Gateway:
                 time=arrived.isoformat(timespec="microseconds"),
                 service=target.service,
                 operation=_name(target),
-                kind=kind_of(_name(target)) if target.operation else _kind_of_method(environ),
+                kind=kind,
                 status=answer.status,
                 error=answer.error,
                 region=target.region,
@@ -148,6 +163,8 @@ class Gateway:
                 user_agent=environ.get("HTTP_USER_AGENT", "")[:200],
             )
         )
+        if dropped:
+            cut(environ)
         # moto numbers requests too; the record and the client must speak of the same one.
         headers = [h for h in answer.headers if h[0].lower() != "x-amzn-requestid"]
         headers.append(("x-amzn-RequestId", request_id))
