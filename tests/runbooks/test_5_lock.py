@@ -59,7 +59,7 @@ def free_again(environment: Environment) -> Iterator[None]:
 def test_of_two_deploys_at_once_one_leaves_with_the_holders_name(environment: Environment) -> None:
     before = deployments(environment)
     first = environment.start("deploy.yml", "-e", "release=v1")
-    first.wait_for_output("TASK [image")
+    first.wait_for_output("TASK [lock : From here on")
     second = environment.run("deploy.yml", "-e", "release=slow")
     assert second.returncode == 2, second.output
     held = stored(environment, LOCK)
