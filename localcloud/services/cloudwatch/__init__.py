@@ -1,0 +1,30 @@
+"""CloudWatch: moto's metrics; alarms and dashboards validated as AWS does.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/Welcome.html
+"""
+
+from __future__ import annotations
+
+from botocore import xform_name
+
+from localcloud.cloud import Cloud
+from localcloud.services.cloudwatch.alarms import Alarms
+from localcloud.services.cloudwatch.dashboards import check_dashboard
+from localcloud.services.cloudwatch.validation import SERVICE
+
+OPERATIONS = (
+    "PutMetricAlarm",
+    "PutCompositeAlarm",
+    "DescribeAlarms",
+    "DescribeAlarmsForMetric",
+    "DeleteAlarms",
+    "SetAlarmState",
+)
+
+
+def register(cloud: Cloud) -> None:
+    """Answer the operations on alarms; look at dashboards before moto takes them."""
+    alarms = Alarms(cloud)
+    for operation in OPERATIONS:
+        cloud.api.replace(SERVICE, operation, getattr(alarms, xform_name(operation)))
+    cloud.api.before(SERVICE, "PutDashboard", check_dashboard)
