@@ -80,4 +80,23 @@ module "monitoring" {
   region     = var.region
   account_id = var.account_id
   alerts     = var.alerts
+  slo        = var.slo
+  thresholds = var.thresholds
+  budget     = var.budget
+
+  load_balancer = {
+    arn_suffix                = module.application.load_balancer.arn_suffix
+    target_group_arn_suffixes = module.application.load_balancer.target_group_arn_suffixes
+  }
+  service = {
+    cluster_name = module.application.cluster_name
+    name         = module.application.service.name
+    minimum      = module.application.service.autoscaling_min
+    maximum      = module.application.service.autoscaling_max
+    insights     = module.application.service.insights
+  }
+  database          = { for key in ["identifier", "instance_class", "storage_gb"] : key => module.database.postgres[key] }
+  cache             = { for key in ["replication_group_id", "nodes"] : key => module.database.cache[key] }
+  nat_gateway_ids   = module.vpc.nat_gateway_ids
+  backup_vault_name = module.database.backup.vault_name
 }

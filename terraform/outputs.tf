@@ -40,6 +40,7 @@ locals {
     }
     whatsapp_secret_arn = module.application.whatsapp_secret_arn
     topic_arns          = { for key in ["critical", "warning"] : key => module.monitoring.topic_arns[key] }
+    alarms              = { release = module.monitoring.release_alarm_names }
     autoscaling = {
       min = module.application.service.autoscaling_min
       max = module.application.service.autoscaling_max

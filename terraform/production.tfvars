@@ -43,3 +43,6 @@ alerts = {
   critical = [{ protocol = "email", endpoint = "oncall@lyo.example" }]
   warning  = [{ protocol = "email", endpoint = "operations@lyo.example" }]
 }
+
+slo    = { availability = 99.9 }
+budget = { monthly_usd = 177 }

@@ -38,3 +38,4 @@ scaling   = { min = 1, max = 2 }
 registry  = { force_delete = true }
 dashboard = { force_destroy = true }
 alerts    = { warning = [{ protocol = "email", endpoint = "staging@lyo.example" }], key_deletion_days = 7 }
+budget    = { monthly_usd = 100 }

@@ -371,3 +371,37 @@ variable "alerts" {
     error_message = "alerts must name at least one subscriber of critical and one of warning in production: an alarm that nobody hears is none."
   }
 }
+
+variable "slo" {
+  description = "How many percent of requests must succeed over 30 days, and how many failures ring at least. Defaults: modules/monitoring."
+  type = object({
+    availability     = optional(number)
+    minimum_failures = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "thresholds" {
+  description = "Where alarms begin, of each that is a number. Attributes and defaults: modules/monitoring."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.thresholds), ["load_balancer_5xx", "target_5xx_percent", "latency_seconds", "minimum_requests", "service_cpu_percent", "service_memory_percent", "database_cpu_percent", "database_free_memory_mb", "database_connections", "database_disk_queue", "cache_cpu_percent", "cache_memory_percent", "cache_connections", "cache_lag_seconds"])) == 0
+    error_message = "thresholds has an attribute that modules/monitoring does not know: it would be ignored."
+  }
+}
+
+variable "budget" {
+  description = "The month's budget of the account in US dollars, and whether unusual spending is told. Attributes and defaults: modules/monitoring."
+  type = object({
+    monthly_usd         = optional(number)
+    anomaly_detection   = optional(bool)
+    anomaly_monitor_arn = optional(string)
+    anomaly_usd         = optional(number)
+  })
+  default  = {}
+  nullable = false
+}

@@ -250,3 +250,13 @@ run "backup_copies_beside_the_originals" {
 
   expect_failures = [var.backup_copy_region]
 }
+
+run "threshold_that_nobody_knows" {
+  command = plan
+
+  variables {
+    thresholds = { latency = 3 }
+  }
+
+  expect_failures = [var.thresholds]
+}

@@ -4,7 +4,7 @@ output "cluster_name" {
 }
 
 output "service" {
-  description = "The ECS service and what a release needs for a task definition and a one-off task of it: names, family, sizes, network, roles and log group."
+  description = "The ECS service and what a release needs for a task definition and a one-off task of it: names, family, sizes, network, roles, log group, bounds of its scaling, and whether Container Insights count its tasks."
   value = {
     name                    = aws_ecs_service.this.name
     task_family             = var.name
@@ -20,6 +20,7 @@ output "service" {
     log_group               = aws_cloudwatch_log_group.application.name
     autoscaling_min         = aws_appautoscaling_target.service.min_capacity
     autoscaling_max         = aws_appautoscaling_target.service.max_capacity
+    insights                = var.service.insights != "disabled"
   }
 }
 
@@ -32,13 +33,14 @@ output "repository" {
 }
 
 output "load_balancer" {
-  description = "The load balancer: arn, arn_suffix (its name in metrics), dns_name, zone_id, target group ARNs by colour, and the ARNs of the production and test listener rules."
+  description = "The load balancer: arn, arn_suffix (its name in metrics), dns_name, zone_id, target group ARNs and their names in metrics by colour, and the ARNs of the production and test listener rules."
   value = {
     arn                          = aws_lb.this.arn
     arn_suffix                   = aws_lb.this.arn_suffix
     dns_name                     = aws_lb.this.dns_name
     zone_id                      = aws_lb.this.zone_id
     target_group_arns            = { for colour, group in aws_lb_target_group.this : colour => group.arn }
+    target_group_arn_suffixes    = { for colour, group in aws_lb_target_group.this : colour => group.arn_suffix }
     production_listener_rule_arn = aws_lb_listener_rule.traffic["production"].arn
     test_listener_rule_arn       = aws_lb_listener_rule.traffic["test"].arn
   }

@@ -1,21 +1,24 @@
 output "postgres" {
-  description = "How to reach the database: identifier, arn, resource_id, host, port, name, username and the ARN of the secret that RDS manages (JSON with username and password)."
+  description = "How to reach the database: identifier, arn, resource_id, instance_class, storage_gb (at first), host, port, name, username and the ARN of the secret that RDS manages (JSON with username and password)."
   value = {
-    identifier  = aws_db_instance.this.identifier
-    arn         = aws_db_instance.this.arn
-    resource_id = aws_db_instance.this.resource_id
-    host        = aws_db_instance.this.address
-    port        = aws_db_instance.this.port
-    name        = aws_db_instance.this.db_name
-    username    = aws_db_instance.this.username
-    secret_arn  = aws_db_instance.this.master_user_secret[0].secret_arn
+    identifier     = aws_db_instance.this.identifier
+    arn            = aws_db_instance.this.arn
+    resource_id    = aws_db_instance.this.resource_id
+    instance_class = aws_db_instance.this.instance_class
+    storage_gb     = var.postgres.storage_gb
+    host           = aws_db_instance.this.address
+    port           = aws_db_instance.this.port
+    name           = aws_db_instance.this.db_name
+    username       = aws_db_instance.this.username
+    secret_arn     = aws_db_instance.this.master_user_secret[0].secret_arn
   }
 }
 
 output "cache" {
-  description = "How to reach the cache: replication_group_id, host, port, url (without the token) and the ARN of the secret that holds the AUTH token."
+  description = "How to reach the cache: replication_group_id, nodes, host, port, url (without the token) and the ARN of the secret that holds the AUTH token."
   value = {
     replication_group_id = aws_elasticache_replication_group.this.id
+    nodes                = var.cache.nodes
     host                 = aws_elasticache_replication_group.this.primary_endpoint_address
     port                 = aws_elasticache_replication_group.this.port
     url = format("%s://%s:%d/0",

@@ -59,7 +59,10 @@ locals {
       threshold  = var.service.maximum
       missing    = "notBreaching" # tasks-below-minimum watches for silence
     }
-  } : key => alarm if var.service.insights || startswith(key, "service-cpu") || startswith(key, "service-memory") }
+    } : key => alarm
+    # A service of a fixed size is always at its maximum.
+    if contains(["service-cpu", "service-memory"], key) || var.service.insights && (key != "service-at-maximum" || var.service.maximum > var.service.minimum)
+  }
 }
 
 # A deployment that failed says so by an event; ECS sends it with the circuit breaker on.

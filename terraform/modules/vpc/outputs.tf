@@ -32,6 +32,11 @@ output "nat_public_ips" {
   value       = [for zone in local.nat_zones : aws_eip.nat[zone].public_ip]
 }
 
+output "nat_gateway_ids" {
+  description = "Ids of the NAT gateways, by availability zone."
+  value       = { for zone, gateway in aws_nat_gateway.this : zone => gateway.id }
+}
+
 output "interface_endpoint_ids" {
   description = "Ids of the interface endpoints, by service."
   value       = { for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id }
