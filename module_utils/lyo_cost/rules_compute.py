@@ -50,6 +50,10 @@ def database(resource: Resource, context: Context) -> Iterable[Part]:
     if int(resource.get("performance_insights_retention_period", 0)) > FREE_INSIGHTS_DAYS:
         hours = SMALL_CLASS_VCPUS * context["hours"]
         yield Part(DATABASE, "database-insights-vcpu-hour", hours)
+    interval = int(resource.get("monitoring_interval", 0))
+    if interval > 0:  # Enhanced Monitoring writes to CloudWatch Logs
+        written = context["enhanced_monitoring_gb"] * 60 / interval
+        yield Part("Logs, metrics and alarms", "logs-ingested-gb", written)
     if resource.get("manage_master_user_password", False):
         yield Part("Secrets and keys", "secret-month", 1)
 
@@ -86,10 +90,30 @@ def restore_testing(resource: Resource, context: Context) -> Iterable[Part]:
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
     """
-    yield Part(BACKUPS, "backup-restore-test", context["restore_tests"])
+    plans = context.environment.of("aws_backup_restore_testing_plan")
+    tests = sum(runs_a_month(str(plan.get("schedule_expression", ""))) for plan in plans)
+    yield Part(BACKUPS, "backup-restore-test", tests)
+    hours = tests * float(resource.get("validation_window_hours", 0))
     for instance in context.environment.of("aws_db_instance"):
-        hours = context["restore_tests"] * context["restore_test_hours"]
         yield Part(BACKUPS, f"rds-{instance.get('instance_class')}-hour", hours)
+
+
+def runs_a_month(schedule: str) -> float:
+    """Return how often a schedule with one time of day runs a month.
+
+    :param schedule: ``cron(minute hour day-of-month month day-of-week year)``.
+    :raises LookupError: it is another kind of schedule.
+    """
+    fields = schedule.removeprefix("cron(").removesuffix(")").split()
+    if not schedule.startswith("cron(") or len(fields) != 6:
+        raise LookupError(f"nobody counts how often {schedule!r} runs")
+    _, _, day, month, weekday, _ = fields
+    months = len(month.split(",")) if month != "*" else 12
+    if day not in ("*", "?"):
+        return len(day.split(",")) * months / 12
+    if weekday not in ("*", "?"):
+        return len(weekday.split(",")) * 365 / 7 * months / 144
+    return 365 * months / 144
 
 
 @rule("aws_ecr_repository")

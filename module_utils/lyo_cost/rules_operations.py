@@ -176,3 +176,14 @@ def key(resource: Resource, context: Context) -> Iterable[Part]:
     """A key of the account's own."""
     yield Part(SECRETS, "kms-key-month", 1)
     yield Part(SECRETS, "kms-request-million", context["kms_request_millions"])
+
+
+@rule("aws_accessanalyzer_analyzer")
+def access_analyzer(resource: Resource, context: Context) -> Iterable[Part]:
+    """External access is analyzed for nothing; unused access costs by role and user.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/what-is-access-analyzer.html
+    """
+    if "UNUSED" in str(resource.get("type", "")):
+        raise LookupError("an analyzer of unused access is billed by role and user")
+    return ()

@@ -20,6 +20,7 @@ class State:
 
     :ivar service: DescribeServices' answer, None where there is no active service.
     :ivar deployment: the deployment in progress, None without one.
+    :ivar last: the latest deployment that AWS still knows, ended or not.
     :ivar live: ARN of the task definition that carries the traffic.
     :ivar live_revision: ARN of its service revision, empty where AWS names none.
     :ivar target: ARN of the task definition the deployment in progress brings.
@@ -29,6 +30,7 @@ class State:
 
     service: dict[str, Any] | None = None
     deployment: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
     live: str = ""
     live_revision: str = ""
     target: str = ""
@@ -150,7 +152,7 @@ def read(aws: Aws, cluster: str, service_name: str, family: str) -> State:
     if service is None:
         return state
     current = str(service.get("currentServiceDeployment") or "")
-    deployment = describe_deployment(aws, current) if current else None
+    state.last = deployment = describe_deployment(aws, current) if current else None
     state.live_revision = serving_revision(service, deployment)
     arns = [state.live_revision]
     if deployment is not None and deployment.get("status") not in ENDED:

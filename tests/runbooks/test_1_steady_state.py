@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,34 @@ def test_check_mode_predicts_a_pending_release_and_writes_nothing(
 def test_verify_only_reads(environment: Environment) -> None:
     run = environment.run("verify.yml")
     assert run.returncode == 0, run.output
+    assert environment.calls(run.started, writes=True) == []
+
+
+@pytest.mark.parametrize("mode", [(), ("--check",)])
+def test_the_status_says_what_serves_and_only_reads(
+    environment: Environment, mode: tuple[str, ...]
+) -> None:
+    run = environment.run("status.yml", *mode)
+    assert run.returncode == 0, run.output
+    assert re.search(r"release +v1 \(lyo-local:\d+\), since ", run.output), run.output
+    assert re.search(r"(\d+) of \1 tasks run", run.output)
+    assert re.search(r"targets +(blue|green): \d+ healthy", run.output)
+    assert "the next deploy need not plan" in run.output
+    assert re.search(r"cost +about \d+\.\d\d USD a month", run.output)
+    assert environment.calls(run.started, writes=True) == []
+
+
+def test_the_cost_of_what_is_deployed_is_read_from_the_state(
+    environment: Environment, tmp_path: Path
+) -> None:
+    file = tmp_path / "cost.json"
+    run = environment.run("cost.yml", "-e", "source=state", "-e", f"output={file}")
+    assert run.returncode == 0, run.output
+    report = json.loads(file.read_text())
+    assert report["not_priced"] == []
+    assert report["source"] == "state"
+    gateways = next(line for line in report["lines"] if line["price"] == "nat-gateway-hour")
+    assert gateways["resources"] == ['module.vpc.aws_nat_gateway.this["eu-south-1a"]']
     assert environment.calls(run.started, writes=True) == []
 
 

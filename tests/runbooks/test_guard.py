@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 RUNBOOKS = [
     *("deploy.yml", "rollback.yml", "verify.yml", "cost.yml", "bootstrap.yml"),
-    *("lock.yml", "unlock.yml"),
+    *("lock.yml", "unlock.yml", "status.yml"),
 ]
 ACCOUNT = '{"lyo_aws": {"account_id": "123456789012", "region": "eu-south-1"}}'
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.module_utils.lyo_cost.resources import Environment, Resource, from_plan, from_state
+from ansible.module_utils.lyo_cost.rules_compute import runs_a_month
 
 from .cost_world import environment, estimator, price, quantity_of, resource, usd_of
 
@@ -34,14 +35,21 @@ def test_free_units_are_taken_off_once_for_the_account() -> None:
 
 
 def test_free_units_of_one_price_are_shared_by_the_budget_s_lines() -> None:
-    database = resource(
-        "aws_db_instance", instance_class="c", storage_type="gp3", manage_master_user_password=True
+    resources = (
+        resource("aws_db_instance", instance_class="c", storage_type="gp3"),
+        resource("aws_backup_restore_testing_selection", validation_window_hours=50),
+        resource("aws_backup_restore_testing_plan", schedule_expression="cron(0 9 2 * ? *)"),
     )
-    prices = (price("secret-month", 1.0, free=1), price("rds-c-hour"), price("rds-gp3-gb-month"))
-    result = estimator(*prices).estimate(
-        environment(database, resource("aws_secretsmanager_secret"))
+    prices = (
+        price("rds-c-hour", 1.0, free=120),
+        price("rds-gp3-gb-month"),
+        price("backup-restore-test"),
     )
-    assert usd_of(result)["secret-month"] == 1.0
+    result = estimator(*prices, free={"aws_backup_restore_testing_plan": ""}).estimate(
+        environment(*resources)
+    )
+    hours = {line.line: line.usd for line in result.lines if line.price.id == "rds-c-hour"}
+    assert hours == {"Database": 0, "Backups": 30}
 
 
 def test_an_unknown_type_is_listed_and_a_free_one_is_not() -> None:
@@ -385,3 +393,48 @@ def test_logs_are_told_apart_by_their_names(name: str, gb: float | None) -> None
     else:
         assert found["logs-ingested-gb"] == gb
         assert found["logs-stored-gb-month"] == round(gb * 2 * 0.1, 4)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "runs"),
+    [
+        ("cron(0 9 2 * ? *)", 1),
+        ("cron(0 9 1,15 * ? *)", 2),
+        ("cron(0 9 2 1,7 ? *)", 1 / 6),
+        ("cron(0 9 ? * SUN *)", 365 / 84),
+        ("cron(0 9 * * ? *)", 365 / 12),
+    ],
+)
+def test_how_often_a_schedule_runs(schedule: str, runs: float) -> None:
+    assert runs_a_month(schedule) == pytest.approx(runs)
+
+
+def test_restore_tests_follow_their_schedule_and_run_without_a_standby() -> None:
+    resources = (
+        resource("aws_backup_restore_testing_selection", validation_window_hours=4),
+        resource("aws_backup_restore_testing_plan", schedule_expression="cron(0 9 2 * ? *)"),
+        resource("aws_db_instance", instance_class="c", multi_az=True),
+    )
+    free = {"aws_backup_restore_testing_plan": "", "aws_db_instance": ""}
+    prices = (price("backup-restore-test"), price("rds-c-hour"))
+    result = estimator(*prices, free=free).estimate(environment(*resources))
+    assert quantity_of(result) == {"backup-restore-test": 1, "rds-c-hour": 4}
+    other = resource("aws_backup_restore_testing_plan", schedule_expression="rate(1 day)")
+    result = estimator(*prices, free=free).estimate(environment(resources[0], other))
+    assert [entry.why for entry in result.unpriced] == [
+        "nobody counts how often 'rate(1 day)' runs"
+    ]
+
+
+@pytest.mark.parametrize(("interval", "gb"), [(60, 0.2), (30, 0.4), (0, None)])
+def test_enhanced_monitoring_costs_by_its_interval(interval: int, gb: float | None) -> None:
+    entry = resource("aws_db_instance", **DATABASE, monitoring_interval=interval)
+    prices = (*DATABASE_PRICES, price("logs-ingested-gb"))
+    found = estimator(*prices, enhanced_monitoring_gb=0.2).estimate(environment(entry))
+    assert quantity_of(found).get("logs-ingested-gb") == gb
+
+
+@pytest.mark.parametrize(("kind", "unpriced"), [("ACCOUNT", 0), ("ACCOUNT_UNUSED_ACCESS", 1)])
+def test_only_unused_access_costs_something(kind: str, unpriced: int) -> None:
+    analyzer = resource("aws_accessanalyzer_analyzer", type=kind)
+    assert len(estimator().estimate(environment(analyzer)).unpriced) == unpriced

@@ -21,6 +21,7 @@ NAMES = [
     "phase_validation",
     "release_plan",
     "cost_estimate",
+    "environment_status",
     "terraform_stack",
 ]
 

@@ -1,0 +1,153 @@
+"""Reads what the status shows: few calls, side by side, and none of them writes.
+
+What the environment cannot be without (outputs, service) fails the whole; a part that cannot be read
+besides, such as alarms without the permission for them, is told in its own place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..lyo_aws import Aws, AwsFailure, parallel
+from ..lyo_cost import report, sources
+from ..lyo_cost.tables import BadTableError
+from ..lyo_release import infra_marker, live
+from ..lyo_release.run_plan import read_outputs
+
+
+class NothingYetError(Exception):
+    """The environment has not been made; the message says how to."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """What takes the place of a part that could not be read.
+
+    :ivar why: in a sentence.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Infrastructure:
+    """What the note beside Terraform's state says.
+
+    :ivar planned_at: ISO 8601 time of the last empty plan, empty where none is on record.
+    :ivar why_plan: why the next deploy plans again; empty while that plan counts.
+    """
+
+    planned_at: str
+    why_plan: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the sections are made from.
+
+    :ivar now: when it was read.
+    :ivar outputs: Terraform's outputs.
+    :ivar service: the service, its deployments and definitions.
+    :ivar targets: target group's name → states of its targets → how many.
+    :ivar alarms: alarms in ALARM, by name, with their reasons.
+    :ivar cost: the estimate of what is deployed.
+    """
+
+    env: str
+    now: datetime
+    outputs: Mapping[str, Any]
+    service: live.State
+    targets: Mapping[str, Mapping[str, int]] | Unknown
+    alarms: Mapping[str, str] | Unknown
+    infrastructure: Infrastructure | Unknown
+    cost: report.Report | Unknown
+
+
+def read(aws: Aws, params: Mapping[str, Any]) -> Facts:
+    """Read an environment.
+
+    :raises NothingYetError: Terraform has made nothing yet.
+    :raises AwsFailure: AWS refuses what the status cannot be without.
+    """
+    env = params["env"]
+    now = datetime.now(UTC)
+    outputs, infrastructure, cost = parallel(
+        lambda: read_outputs(aws, params.get("outputs_parameter") or f"/lyo/{env}/outputs"),
+        _or_unknown(lambda: _infrastructure(aws, params["infra"], now)),
+        _or_unknown(lambda: _cost(aws, env, params["infra"], params["cost"])),
+    )
+    if not outputs:
+        raise NothingYetError(
+            f"{env} has nothing yet: Terraform has published no outputs. "
+            f"Type: ansible-playbook deploy.yml -e env={env}"
+        )
+    service, targets, alarms = parallel(
+        lambda: live.read(aws, outputs["cluster_name"], outputs["service_name"], ""),
+        _or_unknown(lambda: _targets(aws, outputs.get("target_group_arns") or {})),
+        _or_unknown(lambda: _alarms(aws, params["alarm_prefix"])),
+    )
+    return Facts(env, now, outputs, service, targets, alarms, infrastructure, cost)
+
+
+def _or_unknown(reader: Callable[[], Any]) -> Callable[[], Any]:
+    def run() -> Any:
+        try:
+            return reader()
+        except (AwsFailure, BadTableError, FileNotFoundError, sources.SourceError) as error:
+            return Unknown(str(error))
+
+    return run
+
+
+def _targets(aws: Aws, groups: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Return how many targets each group has, by state."""
+
+    def reader(arn: str) -> Callable[[], Any]:
+        return lambda: aws.call("elbv2", "describe_target_health", TargetGroupArn=arn)
+
+    found: dict[str, dict[str, int]] = {}
+    for name, answer in zip(groups, parallel(*map(reader, groups.values())), strict=True):
+        states: dict[str, int] = {}
+        for entry in answer.get("TargetHealthDescriptions", []):
+            state = str(entry.get("TargetHealth", {}).get("State", "unknown"))
+            states[state] = states.get(state, 0) + 1
+        found[name] = states
+    return found
+
+
+def _alarms(aws: Aws, prefix: str) -> dict[str, str]:
+    """Return the alarms in ALARM and why each is. Application Auto Scaling's begin with another
+    name: their scale-in alarms are in ALARM whenever there is little to do.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    """
+    answer = aws.call(
+        "cloudwatch",
+        "describe_alarms",
+        AlarmNamePrefix=prefix,
+        StateValue="ALARM",
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+    )
+    entries = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+    return {str(entry["AlarmName"]): str(entry.get("StateReason", "")) for entry in entries}
+
+
+def _infrastructure(aws: Aws, infra: Mapping[str, Any], now: datetime) -> Infrastructure:
+    files = infra_marker.fingerprint(infra["paths"])
+    bucket = infra["bucket"]
+    marker, state = parallel(
+        lambda: infra_marker.read_marker(aws, bucket, infra["marker_key"]),
+        lambda: infra_marker.state_version(aws, bucket, infra["state_key"]),
+    )
+    why = infra_marker.why_plan(marker, files, state, now, int(infra["max_age_hours"]))
+    return Infrastructure(marker.planned_at if marker else "", why)
+
+
+def _cost(aws: Aws, env: str, infra: Mapping[str, Any], cost: Mapping[str, Any]) -> report.Report:
+    environment = sources.state(aws, infra["bucket"], infra["state_key"], env)
+    region = str(environment.outputs.get("region", aws.region))
+    return report.make(Path(cost["tables"]), environment, env, region, "state", cost["usage"])

@@ -1,0 +1,169 @@
+"""The status for people: one section for each question, each made from the facts alone.
+
+A new question is a new function in :data:`SECTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..lyo_cost import report
+from ..lyo_release.live import name_of
+from ..lyo_release.task_definition import image_of, release_of
+from .facts import Facts, Unknown
+
+
+@dataclass(frozen=True)
+class Section:
+    """An answer.
+
+    :ivar name: the question in a word.
+    :ivar lines: the answer, the most important first.
+    :ivar well: whether nobody has to look.
+    :ivar data: the same for programs.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    well: bool = True
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def unknown(name: str, part: Unknown) -> Section:
+    """Return the section of a part that could not be read."""
+    return Section(name, (f"cannot be read: {part.why}",), False, {"unknown": part.why})
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """Return how long ago, in the largest unit that fits twice."""
+    seconds = max(0, int((now - then).total_seconds()))
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} seconds ago"
+
+
+def when(value: Any, now: datetime) -> str:
+    """Return a time of AWS's or of ours for people, empty without one."""
+    if isinstance(value, str) and value:
+        value = datetime.fromisoformat(value)
+    return f"{value:%Y-%m-%d %H:%M} ({ago(value, now)})" if isinstance(value, datetime) else ""
+
+
+def release(facts: Facts) -> Section:
+    """What serves, since when, on how many tasks."""
+    state = facts.service
+    service = state.service
+    if service is None:
+        return Section("release", ("there is no service",), False, {"exists": False})
+    name, image = release_of(state.live_definition), image_of(state.live_definition)
+    desired, running = int(service.get("desiredCount", 0)), int(service.get("runningCount", 0))
+    data = {
+        "release": name,
+        "image": image,
+        "task_definition": state.live,
+        "desired": desired,
+        "running": running,
+    }
+    if not name and not desired:
+        return Section("release", ("nothing is released yet",), False, data)
+    ended = (state.last or {}).get("finishedAt") if state.deployment is None else None
+    data["since"] = ended.isoformat() if isinstance(ended, datetime) else ""
+    since = f", since {when(ended, facts.now)}" if ended else ""
+    head = f"{name_of(state.live, state.live_definition)}{since}"
+    tasks = f"{running} of {desired} tasks run"
+    return Section("release", (head, short(image), tasks), running >= desired > 0, data)
+
+
+def short(image: str) -> str:
+    """Return repository and the digest's beginning: enough to tell two images apart."""
+    repository, _, digest = image.partition("@")
+    return f"{repository.rpartition('/')[2]}@{digest[:19]}" if digest else image
+
+
+def deployment(facts: Facts) -> Section:
+    """What is under way."""
+    current = facts.service.deployment
+    if current is None:
+        return Section("deployment", ("none under way",), True, {"status": ""})
+    target = name_of(facts.service.target, facts.service.definitions.get(facts.service.target))
+    status = str(current.get("status", ""))
+    stage = str(current.get("lifecycleStage", ""))
+    started = when(current.get("startedAt") or current.get("createdAt"), facts.now)
+    words = ", ".join(part for part in (status, stage, started and f"started {started}") if part)
+    data = {"status": status, "stage": stage, "target": facts.service.target}
+    return Section("deployment", (f"{target}: {words}",), False, data)
+
+
+def targets(facts: Facts) -> Section:
+    """Health behind the load balancer: one group serves, the other may be empty."""
+    if isinstance(facts.targets, Unknown):
+        return unknown("targets", facts.targets)
+    lines = tuple(
+        f"{name}: {', '.join(f'{count} {state}' for state, count in sorted(states.items()))}"
+        for name, states in facts.targets.items()
+        if states
+    )
+    healthy = sum(states.get("healthy", 0) for states in facts.targets.values())
+    data = {name: dict(states) for name, states in facts.targets.items()}
+    return Section("targets", lines or ("none",), healthy > 0, data)
+
+
+def alarms(facts: Facts) -> Section:
+    """What CloudWatch complains about."""
+    if isinstance(facts.alarms, Unknown):
+        return unknown("alarms", facts.alarms)
+    lines = tuple(f"{name}: {why}" for name, why in sorted(facts.alarms.items()))
+    return Section("alarms", lines or ("none in ALARM",), not lines, dict(facts.alarms))
+
+
+def infrastructure(facts: Facts) -> Section:
+    """When Terraform last found nothing to do, and whether that still counts."""
+    if isinstance(facts.infrastructure, Unknown):
+        return unknown("infrastructure", facts.infrastructure)
+    planned, why = facts.infrastructure.planned_at, facts.infrastructure.why_plan
+    last = f"last found as written {when(planned, facts.now)}" if planned else "never planned empty"
+    then = f"the next deploy plans: {why}" if why else "the next deploy need not plan"
+    data = {"planned_at": planned, "why_plan": why}
+    return Section("infrastructure", (last, then), not why, data)
+
+
+def cost(facts: Facts) -> Section:
+    """The estimate of what is deployed, against the budget."""
+    if isinstance(facts.cost, Unknown):
+        return unknown("cost", facts.cost)
+    data = {"total": round(facts.cost.estimate.total, 2), "budget": facts.cost.budget.usd}
+    return Section("cost", (report.one_line(facts.cost),), facts.cost.over <= 0, data)
+
+
+SECTIONS: tuple[Callable[[Facts], Section], ...] = (
+    release,
+    deployment,
+    targets,
+    alarms,
+    infrastructure,
+    cost,
+)
+
+
+def all_of(facts: Facts) -> list[Section]:
+    """Return every section."""
+    return [make(facts) for make in SECTIONS]
+
+
+def text(facts: Facts, sections: Sequence[Section], width: int) -> list[str]:
+    """Return the status for a terminal: what nobody has to look at is marked as well."""
+    region = facts.outputs.get("region", "")
+    lines = [f"{facts.env} in {region}, {facts.now:%Y-%m-%d %H:%M} UTC", ""]
+    longest = max(len(section.name) for section in sections)
+    for section in sections:
+        for index, line in enumerate(section.lines):
+            mark = " " if section.well or index else "!"
+            name = section.name if not index else ""
+            head = f"{mark} {name:<{longest}}  "
+            first, *more = report.wrapped(line, max(30, width - len(head))) or [""]
+            lines += [head + first, *(" " * len(head) + rest for rest in more)]
+    return lines

@@ -1,0 +1,261 @@
+"""The status: what is read, how it is told, and what happens where a part cannot be read."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.lyo_aws import AwsFailure
+from ansible.module_utils.lyo_release import live
+from ansible.module_utils.lyo_status import facts as f
+from ansible.module_utils.lyo_status import sections as s
+
+from .fakes import DEPLOYMENT, IMAGE_1, OUTPUTS, FakeAws, failure
+from .world import World, definition
+
+ROOT = Path(__file__).resolve().parents[3]
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+OUTPUTS_WITH_GROUPS = {**OUTPUTS, "target_group_arns": {"blue": "arn:blue", "green": "arn:green"}}
+
+
+def params(folder: Path) -> dict[str, Any]:
+    (folder / "terraform").mkdir(exist_ok=True)
+    return {
+        "env": "production",
+        "alarm_prefix": "lyo-production",
+        "infra": {
+            "paths": [str(folder / "terraform")],
+            "bucket": "state",
+            "state_key": "lyo.tfstate",
+            "marker_key": "lyo.plan.json",
+            "max_age_hours": 24,
+        },
+        "cost": {"tables": str(ROOT / "prices"), "usage": {}},
+    }
+
+
+STATE = {
+    "version": 4,
+    "resources": [
+        {
+            "mode": "managed",
+            "type": "aws_nat_gateway",
+            "name": "this",
+            "instances": [{"attributes": {}}],
+        }
+    ],
+    "outputs": {"runbooks": {"value": OUTPUTS_WITH_GROUPS}},
+}
+
+
+def object_of(params: dict[str, Any]) -> dict[str, Any]:
+    if params["Key"] == "lyo.plan.json":
+        raise failure("NoSuchKey")
+    return {"Body": io.BytesIO(json.dumps(STATE).encode())}
+
+
+def cloud(**more: Any) -> FakeAws:
+    """A production that serves v1."""
+    answers = {
+        "get_parameter": {"Parameter": {"Value": json.dumps(OUTPUTS_WITH_GROUPS)}},
+        "get_object": object_of,
+        "head_object": {"ETag": '"etag"'},
+        "describe_alarms": {"MetricAlarms": [], "CompositeAlarms": []},
+        "describe_target_health": lambda p: {
+            "TargetHealthDescriptions": [{"TargetHealth": {"State": "healthy"}}] * 2
+            if p["TargetGroupArn"] == "arn:green"
+            else []
+        },
+        **more,
+    }
+    aws = World().aws(**answers)
+    aws.region = "eu-south-1"  # type: ignore[attr-defined]
+    return aws
+
+
+def read(tmp_path: Path, **more: Any) -> f.Facts:
+    return f.read(cloud(**more), params(tmp_path))
+
+
+def test_everything_is_read_and_nothing_written(tmp_path: Path) -> None:
+    aws = cloud()
+    found = f.read(aws, params(tmp_path))
+    assert found.service.live_definition is not None
+    assert found.targets == {"blue": {}, "green": {"healthy": 2}}
+    assert found.alarms == {}
+    assert isinstance(found.infrastructure, f.Infrastructure)
+    assert found.infrastructure.why_plan == "no empty plan is on record"
+    assert not isinstance(found.cost, f.Unknown)
+    assert round(found.cost.estimate.total, 2) == 37.5
+    assert aws.writes == 0
+    assert all(
+        operation.startswith(("get_", "describe_", "head_", "list_")) for operation, _ in aws.calls
+    )
+
+
+def test_an_environment_with_nothing_is_told_with_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(f.NothingYetError, match=r"nothing yet.*deploy\.yml -e env=production"):
+        read(tmp_path, get_parameter=failure("ParameterNotFound"))
+
+
+def test_what_it_cannot_be_without_fails_the_whole(tmp_path: Path) -> None:
+    with pytest.raises(AwsFailure):
+        read(tmp_path, describe_services=failure("AccessDeniedException"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "section"),
+    [
+        ("describe_alarms", s.alarms),
+        ("describe_target_health", s.targets),
+        ("head_object", s.infrastructure),
+        ("get_object", s.cost),
+    ],
+)
+def test_any_other_part_is_told_in_its_place(tmp_path: Path, operation: str, section: Any) -> None:
+    found = section(read(tmp_path, **{operation: failure("AccessDeniedException")}))
+    assert not found.well
+    assert found.lines[0].startswith("cannot be read: ")
+
+
+# The sections, from facts.
+
+
+def state(**more: Any) -> live.State:
+    content = definition(3)
+    arn = content["taskDefinitionArn"]
+    return live.State(
+        **{
+            "service": {"desiredCount": 2, "runningCount": 2},
+            "live": arn,
+            "definitions": {arn: content},
+            "last": {"finishedAt": NOW - timedelta(hours=5)},
+            **more,
+        }
+    )
+
+
+def facts(**more: Any) -> f.Facts:
+    return f.Facts(
+        **{
+            "env": "production",
+            "now": NOW,
+            "outputs": OUTPUTS,
+            "service": state(),
+            "targets": {"blue": {"healthy": 2}, "green": {}},
+            "alarms": {},
+            "infrastructure": f.Infrastructure("2026-11-01T10:00:00+00:00", ""),
+            "cost": f.Unknown("no prices"),
+            **more,
+        }
+    )
+
+
+def test_the_release_with_image_tasks_and_since_when() -> None:
+    found = s.release(facts())
+    assert found.lines == (
+        "v1 (lyo:3), since 2026-11-01 07:00 (5 hours ago)",
+        "lyo@sha256:111111111111",
+        "2 of 2 tasks run",
+    )
+    assert found.well
+    assert found.data["image"] == IMAGE_1
+    assert found.data["since"] == "2026-11-01T07:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("service", "line", "well"),
+    [
+        ({"desiredCount": 2, "runningCount": 1}, "1 of 2 tasks run", False),
+        ({"desiredCount": 0, "runningCount": 0}, "0 of 0 tasks run", False),
+    ],
+)
+def test_missing_tasks_are_not_well(service: dict[str, int], line: str, well: bool) -> None:
+    found = s.release(facts(service=state(service=service)))
+    assert found.lines[-1] == line
+    assert found.well is well
+
+
+def test_without_a_service_or_a_release() -> None:
+    assert s.release(facts(service=live.State())).lines == ("there is no service",)
+    bare = state(service={"desiredCount": 0}, definitions={})
+    assert s.release(facts(service=bare)).lines == ("nothing is released yet",)
+
+
+def test_a_deployment_under_way_has_stage_and_start() -> None:
+    new = definition(4, release="v2")
+    running = state(
+        deployment={
+            "serviceDeploymentArn": DEPLOYMENT,
+            "status": "IN_PROGRESS",
+            "lifecycleStage": "BAKE_TIME",
+            "startedAt": NOW - timedelta(minutes=3),
+        },
+        target=new["taskDefinitionArn"],
+    )
+    running.definitions[new["taskDefinitionArn"]] = new
+    found = s.deployment(facts(service=running))
+    assert found.lines == (
+        "v2 (lyo:4): IN_PROGRESS, BAKE_TIME, started 2026-11-01 11:57 (3 minutes ago)",
+    )
+    assert not found.well
+    assert "since" not in s.release(facts(service=running)).lines[0]
+    assert s.deployment(facts()).lines == ("none under way",)
+
+
+def test_targets_by_group_and_state() -> None:
+    found = s.targets(facts(targets={"blue": {"unhealthy": 1, "draining": 2}, "green": {}}))
+    assert found.lines == ("blue: 2 draining, 1 unhealthy",)
+    assert not found.well
+    assert s.targets(facts(targets={"blue": {}})).lines == ("none",)
+    assert s.targets(facts()).well
+
+
+def test_alarms_with_their_reasons() -> None:
+    found = s.alarms(facts(alarms={"lyo-production-b": "too slow", "lyo-production-a": "5xx"}))
+    assert found.lines == ("lyo-production-a: 5xx", "lyo-production-b: too slow")
+    assert not found.well
+    assert s.alarms(facts()).lines == ("none in ALARM",)
+
+
+def test_the_plan_counts_or_it_does_not() -> None:
+    assert s.infrastructure(facts()).lines == (
+        "last found as written 2026-11-01 10:00 (2 hours ago)",
+        "the next deploy need not plan",
+    )
+    never = s.infrastructure(
+        facts(infrastructure=f.Infrastructure("", "no empty plan is on record"))
+    )
+    assert never.lines == (
+        "never planned empty",
+        "the next deploy plans: no empty plan is on record",
+    )
+    assert not never.well
+
+
+@pytest.mark.parametrize("width", [40, 78])
+def test_the_text_marks_what_somebody_should_look_at(width: int) -> None:
+    found = facts(alarms={"lyo-production-slow": "answers took 3 s on average"})
+    lines = s.text(found, s.all_of(found), width)
+    assert lines[0] == "production in eu-south-1, 2026-11-01 12:00 UTC"
+    assert max(map(len, lines[2:])) <= max(width, 48)
+    marked = {line.split()[1] for line in lines if line.startswith("!")}
+    assert marked == {"alarms", "cost"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (5, "5 seconds ago"),
+        (119, "119 seconds ago"),
+        (3599, "59 minutes ago"),
+        (-3, "0 seconds ago"),
+    ],
+)
+def test_how_long_ago(seconds: int, text: str) -> None:
+    assert s.ago(NOW - timedelta(seconds=seconds), NOW) == text
+    assert s.ago(NOW - timedelta(days=3), NOW) == "3 days ago"
