@@ -232,9 +232,14 @@ applied:
   returned: O(action=apply)
   type: list
   elements: str
+regions:
+  description: Every region that the state has resources in.
+  returned: O(action=destroy)
+  type: list
+  elements: str
 seconds:
   description: Duration of the apply.
-  returned: O(action=apply)
+  returned: O(action=apply), O(action=destroy)
   type: float
 verdict:
   description: V(FAILED); of O(action=drift) V(DRIFTED) or V(UNCHANGED).

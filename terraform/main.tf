@@ -26,7 +26,7 @@ module "database" {
   security_group_ids   = [module.vpc.security_group_ids.database]
   kms_key_arn          = var.kms_key_arn
   secret_recovery_days = var.secret_recovery_days
-  postgres             = var.postgres
+  postgres             = local.postgres
   cache                = var.cache
   backup               = var.backup
   notifications        = { topic_arn = module.monitoring.topic_arns.warning }
@@ -47,11 +47,11 @@ module "application" {
   secret_recovery_days = var.secret_recovery_days
   certificate_arn      = module.dns.certificate_arn
   public_https_port    = var.public_https_port
-  load_balancer        = var.load_balancer
+  load_balancer        = local.load_balancer
   health_check         = var.health_check
   service              = var.service
   scaling              = var.scaling
-  registry             = var.registry
+  registry             = local.registry
 }
 
 # Names, certificates, and what CloudFront serves. The application's listeners take a certificate from
@@ -68,7 +68,7 @@ module "dns" {
   ports          = { https = var.public_https_port, test_listener = var.load_balancer.test_port }
   load_balancer  = { dns_name = module.application.load_balancer.dns_name, zone_id = module.application.load_balancer.zone_id }
   health_check   = merge(var.public_health_check, { path = var.health_check.path })
-  dashboard      = var.dashboard
+  dashboard      = local.dashboard
   topic_arns     = { warning = module.monitoring.topic_arns.warning, us_east_1 = module.monitoring.topic_arns.us_east_1 }
 }
 

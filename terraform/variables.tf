@@ -58,6 +58,13 @@ variable "provider_settings" {
   }
 }
 
+variable "retiring" {
+  description = "The environment is being taken down: deletion protection goes off, buckets and the image registry go with their content. Final snapshots are taken all the same. Only destroy.yml sets it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "domain" {
   description = "Domain of the environment: the API is at api.<domain>, the dashboard at dashboard.<domain>."
   type        = string

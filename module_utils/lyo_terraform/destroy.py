@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lyo_aws import Aws, AwsFailure
+from ..lyo_phases.target import listed
 from . import state as decide
+from .plan import PlanRefused
 
 if TYPE_CHECKING:
     from .run import Stack
@@ -66,8 +69,9 @@ class Destruction:
         started = time.monotonic()
         folder = self._begin()
         try:
-            kept = self._vaults_to_keep()
-            addresses = [vault["address"] for vault in kept]
+            resources = self._state()
+            kept, addresses = self._vaults_to_keep(resources)
+            self._refuse_taken_names(resources)
             if addresses and not self.stack.check_mode:
                 self.terraform.forget(addresses, self.stack.locking()[:1])
             saved = folder / "destroy.tfplan"
@@ -82,6 +86,7 @@ class Destruction:
             "changed": not plan.empty,
             "destroyed": sorted(change.address for change in going if change.action == "delete"),
             "kept": kept,
+            "regions": decide.regions(resources),
             "seconds": round(time.monotonic() - started, 1),
         }
 
@@ -98,13 +103,15 @@ class Destruction:
         command = ["apply", "-json", "-input=false", *self.stack.locking(), str(saved)]
         self.terraform.follow(stage, command, total=total)
 
-    def _vaults_to_keep(self) -> list[dict[str, str]]:
-        kept = []
-        for vault in decide.vaults(self._state()):
+    def _vaults_to_keep(
+        self, resources: Sequence[decide.Resource]
+    ) -> tuple[list[dict[str, str]], list[str]]:
+        """The vaults with recovery points, and the addresses of what stays with them."""
+        kept, addresses = [], []
+        for vault in decide.vaults(resources):
             name, arn = str(vault.values["name"]), str(vault.values["arn"])
             region = arn.split(":")[3]
-            aws = Aws({**self.stack.params["aws"], "region": region})
-            answer = aws.call(
+            answer = Aws({**self.stack.params["aws"], "region": region}).call(
                 "backup",
                 "list_recovery_points_by_backup_vault",
                 BackupVaultName=name,
@@ -112,7 +119,51 @@ class Destruction:
             )
             if answer.get("RecoveryPoints"):
                 kept.append({"address": vault.address, "arn": arn, "name": name, "region": region})
-        return kept
+                addresses += decide.kept_with(vault, resources)
+        return kept, addresses
+
+    def _refuse_taken_names(self, resources: Sequence[decide.Resource]) -> None:
+        """A final snapshot cannot be taken under a name that an earlier end has used.
+
+        :raises PlanRefused: naming the snapshot. An instance that is on its way out has taken its.
+        """
+        aws = self.stack.aws
+        for resource, name in decide.final_snapshots(resources):
+            if resource.type == "aws_db_instance":
+                owner = listed(
+                    aws,
+                    "rds",
+                    "describe_db_instances",
+                    "DBInstances",
+                    DBInstanceIdentifier=resource.values["identifier"],
+                )
+                stands = [item for item in owner if item["DBInstanceStatus"] != "deleting"]
+                taken = listed(
+                    aws,
+                    "rds",
+                    "describe_db_snapshots",
+                    "DBSnapshots",
+                    DBSnapshotIdentifier=name,
+                )
+            else:
+                group = resource.values["replication_group_id"]
+                owner = listed(
+                    aws,
+                    "elasticache",
+                    "describe_replication_groups",
+                    "ReplicationGroups",
+                    ReplicationGroupId=group,
+                )
+                stands = [item for item in owner if item["Status"] != "deleting"]
+                taken = listed(
+                    aws, "elasticache", "describe_snapshots", "Snapshots", SnapshotName=name
+                )
+            if stands and taken:
+                raise PlanRefused(
+                    f"{resource.address} takes a last snapshot named {name}, but there is one of "
+                    "that name already, from an earlier end. Nothing was destroyed. Copy that one "
+                    "under another name and delete it, then run this again"
+                )
 
     def _remove_marker(self) -> None:
         """The note of the last empty plan is of an environment that is no more."""

@@ -55,12 +55,48 @@ def protected(found: Sequence[Resource]) -> list[tuple[str, str]]:
     ]
 
 
+def regions(found: Sequence[Resource]) -> list[str]:
+    """Every region that a resource's ARN names."""
+    arns = [str(resource.values.get("arn") or "") for resource in found]
+    fields = [arn.split(":") for arn in arns]
+    return sorted({field[3] for field in fields if len(field) > 5 and field[3]})
+
+
 def vaults(found: Sequence[Resource]) -> list[Resource]:
     """Backup vaults whose recovery points are not destroyed with them."""
     return [
         resource
         for resource in found
         if resource.type == "aws_backup_vault" and not resource.values.get("force_destroy")
+    ]
+
+
+def kept_with(vault: Resource, found: Sequence[Resource]) -> list[str]:
+    """Addresses of what a vault that stays cannot do without: its key, its lock, its policy."""
+    name, key = vault.values.get("name"), vault.values.get("kms_key_arn")
+    guards = ("aws_backup_vault_lock_configuration", "aws_backup_vault_policy")
+    keys = {
+        str(r.values.get("key_id"))
+        for r in found
+        if r.type == "aws_kms_key" and key and r.values.get("arn") == key
+    }
+    return [vault.address] + [
+        r.address
+        for r in found
+        if (r.type in guards and r.values.get("backup_vault_name") == name)
+        or (r.type == "aws_kms_key" and r.values.get("key_id") in keys)
+        or (r.type == "aws_kms_alias" and r.values.get("target_key_id") in keys)
+    ]
+
+
+def final_snapshots(found: Sequence[Resource]) -> list[tuple[Resource, str]]:
+    """The database and cache that take a snapshot when they go, and its name."""
+    return [
+        (resource, str(name))
+        for resource in found
+        if resource.type in ("aws_db_instance", "aws_elasticache_replication_group")
+        and (name := resource.values.get("final_snapshot_identifier"))
+        and not resource.values.get("skip_final_snapshot")
     ]
 
 
