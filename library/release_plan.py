@@ -57,6 +57,10 @@ options:
         type: list
         elements: path
         default: []
+      variables:
+        description: Values of variables that the plan is given besides, not secret.
+        type: dict
+        default: {}
       max_age_hours:
         description: Age at which an empty plan no longer counts.
         type: int

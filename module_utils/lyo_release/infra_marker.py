@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
 
@@ -49,12 +50,14 @@ def _files(path: Path) -> Iterable[Path]:
     )
 
 
-def fingerprint(paths: Iterable[str | Path]) -> str:
+def fingerprint(paths: Iterable[str | Path], variables: Mapping[str, Any] | None = None) -> str:
     """Return a SHA-256 over names and contents of files and folders, the same on every machine.
+
+    :param variables: values that the plan is given besides the files.
 
     :raises FileNotFoundError: a path does not exist.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(json.dumps(variables or {}, sort_keys=True).encode())
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f"infra.paths names {path}, which does not exist")

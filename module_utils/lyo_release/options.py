@@ -95,6 +95,7 @@ def infra_spec() -> dict[str, Any]:
         "options": {
             "force": {"type": "str", "choices": ["auto", "plan", "skip"], "default": "auto"},
             "paths": {"type": "list", "elements": "path", "default": []},
+            "variables": {"type": "dict", "default": {}},
             "max_age_hours": {"type": "int", "default": 24},
             "bucket": {"type": "str"},
             "state_key": {"type": "str", "default": "lyo.tfstate", "no_log": False},

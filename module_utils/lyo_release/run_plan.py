@@ -97,7 +97,7 @@ class Planner:
         """
         params = self.params
         infra = params["infra"]
-        self.files = infra_marker.fingerprint(infra["paths"])
+        self.files = infra_marker.fingerprint(infra["paths"], infra["variables"])
         if params.get("release") and not params.get("image"):
             self.tag, _ = wanted_tag(params["app"], params["release"])  # a typo costs no call
         name = params.get("outputs_parameter") or f"/lyo/{params['env']}/outputs"

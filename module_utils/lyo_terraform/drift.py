@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .plan import Change, Plan
+from .plan import UNKNOWN, Change, Plan
 
 
 def pending_configuration(plan: Plan) -> tuple[Change, ...]:
     """The changes that the configuration asks for; what only puts drift back is left out.
 
     An attribute that was changed outside, and that the configuration wants otherwise than it was
-    before, is both.
+    before, is both. What is only known after the apply follows from something else; where nothing
+    else is pending, it follows from the drift.
     """
     drifted: dict[str, dict[str, Any]] = {}
     for entry in plan.drift:
@@ -30,7 +31,12 @@ def pending_configuration(plan: Plan) -> tuple[Change, ...]:
         )
         if rest and "" not in outside:
             found.append(replace(change, attributes=rest))
-    return tuple(found)
+    sure = [
+        change
+        for change in found
+        if change.action != "update" or any(a.after != UNKNOWN for a in change.attributes)
+    ]
+    return tuple(found) if sure or not plan.drift else ()
 
 
 def drift_lines(drift: Iterable[Mapping[str, Any]]) -> list[str]:

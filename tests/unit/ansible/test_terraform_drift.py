@@ -52,6 +52,15 @@ def test_what_was_deleted_outside_is_not_pending_and_what_is_new_is() -> None:
     ]
 
 
+def test_what_follows_from_drift_is_not_pending() -> None:
+    back = resource(GROUP, "update", before={"retention": 7}, after={"retention": 30})
+    follows = resource("module.a.aws_iam_role_policy.p", "update", after_unknown={"policy": True})
+    assert pending(back, follows, drifted=[OUTSIDE]) == []
+    new = resource("module.vpc.aws_vpc.this", "create")
+    assert len(pending(back, follows, new, drifted=[OUTSIDE])) == 2
+    assert len(pending(follows, drifted=[])) == 1
+
+
 def test_a_replacement_is_pending_whatever_drifted() -> None:
     replaced = resource(GROUP, "delete", "create", before={"retention": 7}, after={"retention": 30})
     assert pending(replaced, drifted=[OUTSIDE]) == [(GROUP, ["retention"])]

@@ -106,3 +106,11 @@ def test_missing_objects_and_refusals() -> None:
         m.read_marker(aws, "bucket", "marker")
     with pytest.raises(AwsFailure):
         m.state_version(aws, "bucket", "state")
+
+
+def test_another_value_of_a_variable_is_another_plan(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text("a")
+    plain = m.fingerprint([tmp_path])
+    assert m.fingerprint([tmp_path], {}) == plain
+    four = m.fingerprint([tmp_path], {"scaling": {"max": 4}, "a": 1})
+    assert four == m.fingerprint([tmp_path], {"a": 1, "scaling": {"max": 4}}) != plain

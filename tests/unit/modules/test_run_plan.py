@@ -54,6 +54,7 @@ def app(tmp_path: Path) -> dict[str, Any]:
 INFRA = {
     "force": "auto",
     "paths": [],
+    "variables": {},
     "max_age_hours": 24,
     "bucket": None,
     "state_key": "state",
