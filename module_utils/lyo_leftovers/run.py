@@ -24,14 +24,13 @@ def remove_releases(aws: Any, name: str) -> list[str]:
 
     Container Insights keeps a log group of its own, too.
     """
-    arns: list[str] = aws.all(
-        "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=name, status="ACTIVE"
+    families = decide.of_environment(
+        aws.all("ecs", "list_task_definition_families", "families", familyPrefix=name), name
     )
-    for arn in arns:
-        aws.call("ecs", "deregister_task_definition", taskDefinition=arn)
-    inactive: list[str] = aws.all(
-        "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=name, status="INACTIVE"
-    )
+    for family in families:
+        for arn in _revisions(aws, family, "ACTIVE"):
+            aws.call("ecs", "deregister_task_definition", taskDefinition=arn)
+    inactive = [arn for family in families for arn in _revisions(aws, family, "INACTIVE")]
     for start in range(0, len(inactive), BATCH):
         aws.call("ecs", "delete_task_definitions", taskDefinitions=inactive[start : start + BATCH])
     groups = [
@@ -46,6 +45,13 @@ def remove_releases(aws: Any, name: str) -> list[str]:
     for group in groups:
         found(aws, "logs", "delete_log_group", logGroupName=group)
     return [arn.rpartition("/")[2] for arn in inactive] + groups
+
+
+def _revisions(aws: Any, family: str, status: str) -> list[str]:
+    revisions: list[str] = aws.all(
+        "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, status=status
+    )
+    return revisions
 
 
 def settle(

@@ -91,6 +91,7 @@ def test_names_are_the_environments_own() -> None:
 def test_what_releases_made_is_deleted() -> None:
     definitions = [ARN.format("ecs", f"task-definition/lyo-x:{n}") for n in range(12)]
     aws = FakeAws(
+        list_task_definition_families={"families": ["lyo-x", "lyo-xy"]},
         list_task_definitions=[
             {"taskDefinitionArns": definitions[:2]},
             {"taskDefinitionArns": definitions},
