@@ -36,6 +36,7 @@ log = logging.getLogger("localcloud")
 
 # Signing names that are not the service's name in boto3.
 _BY_SIGNING_NAME = {
+    "access-analyzer": "accessanalyzer",
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
     "tagging": "resourcegroupstaggingapi",
@@ -43,6 +44,7 @@ _BY_SIGNING_NAME = {
 # Everything else is refused: moto knows 200 more services, without anything behind them.
 SERVICES = frozenset(
     [
+        "accessanalyzer",
         "acm",
         "application-autoscaling",
         "backup",

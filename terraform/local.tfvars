@@ -43,3 +43,13 @@ load_balancer = {
 registry  = { force_delete = true }
 dashboard = { force_destroy = true }
 alerts    = { key_deletion_days = 7 }
+
+# Nothing is watched here and nothing costs: every feature, so that each is applied once.
+guardduty = {
+  features = {
+    runtime_monitoring = true
+    ebs_malware        = true
+    lambda_network     = true
+    eks_audit_logs     = true
+  }
+}

@@ -100,3 +100,17 @@ module "monitoring" {
   nat_gateway_ids   = module.vpc.nat_gateway_ids
   backup_vault_name = module.database.backup.vault_name
 }
+
+module "security" {
+  source = "./modules/security"
+
+  name              = local.name
+  region            = var.region
+  account_id        = var.account_id
+  load_balancer_arn = module.application.load_balancer.arn
+  kms_key_arn       = var.kms_key_arn
+  topic_arns        = { for topic in ["critical", "warning"] : topic => module.monitoring.topic_arns[topic] }
+  waf               = merge(var.waf, { health_path = coalesce(var.health_check.path, "/health") })
+  guardduty         = var.guardduty
+  account_findings  = var.account_findings
+}

@@ -46,3 +46,16 @@ alerts = {
 
 slo    = { availability = 99.9 }
 budget = { monthly_usd = 177 }
+
+waf = {
+  webhook_limit = 100000 # requests of one address in five minutes; Meta has few addresses
+  request_limit = 600    # requests of one address in a minute, elsewhere
+  log_days      = 90
+}
+
+guardduty = {
+  features = {
+    s3_data_events   = true
+    rds_login_events = true
+  }
+}

@@ -39,3 +39,14 @@ registry  = { force_delete = true }
 dashboard = { force_destroy = true }
 alerts    = { warning = [{ protocol = "email", endpoint = "staging@lyo.example" }], key_deletion_days = 7 }
 budget    = { monthly_usd = 100 }
+
+waf = { log_days = 14 }
+
+# Needs an account of its own: where production's detector is in the same account and region, or an
+# organization's, say enabled = false.
+guardduty = {
+  features = {
+    s3_data_events   = false
+    rds_login_events = false
+  }
+}

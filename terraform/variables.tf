@@ -412,3 +412,50 @@ variable "budget" {
   default  = {}
   nullable = false
 }
+
+variable "waf" {
+  description = "The web ACL in front of the load balancer. Attributes and defaults: modules/security."
+  type = object({
+    webhook_path  = optional(string)
+    webhook_limit = optional(number)
+    request_limit = optional(number)
+    count_only    = optional(set(string))
+    count_rules   = optional(map(set(string)))
+    versions      = optional(map(string))
+    log_days      = optional(number)
+    blocked_alarm = optional(number)
+    webhook_alarm = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "guardduty" {
+  description = "GuardDuty in the environment's region. Attributes and defaults: modules/security."
+  type = object({
+    enabled           = optional(bool)
+    publish_frequency = optional(string)
+    warning_severity  = optional(number)
+    critical_severity = optional(number)
+    features = optional(object({
+      s3_data_events     = optional(bool)
+      rds_login_events   = optional(bool)
+      runtime_monitoring = optional(bool)
+      ebs_malware        = optional(bool)
+      lambda_network     = optional(bool)
+      eks_audit_logs     = optional(bool)
+    }))
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "account_findings" {
+  description = "IAM Access Analyzer and AWS Health. Attributes and defaults: modules/security."
+  type = object({
+    access_analyzer = optional(bool)
+    health          = optional(bool)
+  })
+  default  = {}
+  nullable = false
+}

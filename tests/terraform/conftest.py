@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.children import die_with_parent
+from tests.terraform.inventory import ENVIRONMENTS, Instance, planned
 
 ROOT = Path(__file__).resolve().parents[2]
 TERRAFORM = ROOT / ".tools/bin/terraform"
@@ -90,3 +92,22 @@ def terraform(configuration: Path) -> Iterator[Run]:
     with running_provider(folder / "data", environment) as reattach:
         environment["TF_REATTACH_PROVIDERS"] = reattach
         yield run
+
+
+def plan_of(terraform: Run, environment: str) -> list[Instance]:
+    """Every managed resource that is planned."""
+    output = terraform(
+        "test",
+        "-json",
+        "-verbose",
+        "-test-directory=tests/environments",
+        f"-var-file={environment}.tfvars",
+    ).stdout
+    events = [json.loads(line) for line in output.splitlines()]
+    return planned(next(event["test_plan"] for event in events if event["type"] == "test_plan"))
+
+
+@pytest.fixture(scope="session")
+def plans(terraform: Run) -> dict[str, list[Instance]]:
+    """The plan of every environment."""
+    return {environment: plan_of(terraform, environment) for environment in ENVIRONMENTS}

@@ -8,26 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.terraform.conftest import Run
-from tests.terraform.inventory import ENVIRONMENTS, Instance, load, planned, problems, wanted
-
-
-def plan_of(terraform: Run, environment: str) -> list[Instance]:
-    """Every managed resource that is planned."""
-    output = terraform(
-        "test",
-        "-json",
-        "-verbose",
-        "-test-directory=tests/environments",
-        f"-var-file={environment}.tfvars",
-    ).stdout
-    events = [json.loads(line) for line in output.splitlines()]
-    return planned(next(event["test_plan"] for event in events if event["type"] == "test_plan"))
-
-
-@pytest.fixture(scope="module")
-def plans(terraform: Run) -> dict[str, list[Instance]]:
-    """The plan of every environment."""
-    return {environment: plan_of(terraform, environment) for environment in ENVIRONMENTS}
+from tests.terraform.inventory import ENVIRONMENTS, Instance, load, problems, wanted
 
 
 def test_the_configuration_is_valid(terraform: Run) -> None:
