@@ -39,7 +39,7 @@ class Report:
     """What is known about the cost of an environment.
 
     :ivar savings: the changes that save something, with the saving of each alone.
-    :ivar way: the fewest changes that reach the budget and keep every standby, None without any.
+    :ivar way: the fewest acceptable changes that reach the budget, None where none do.
     """
 
     env: str
@@ -131,8 +131,8 @@ def make(
     possible = saving_tables.possible(
         estimator, environment, saving_tables.load(folder / "savings.toml")
     )
-    kept = saving_tables.without_standby_loss(possible)
-    way = saving_tables.fewest(estimator, environment, kept, budget.usd)
+    acceptable = saving_tables.acceptable(possible)
+    way = saving_tables.fewest(estimator, environment, acceptable, budget.usd)
     return Report(
         env,
         region,
@@ -261,11 +261,11 @@ def reach(report: Report) -> list[str]:
         return [f"The estimate is within the budget of {budget}."]
     if report.way is None:
         return [
-            f"No set of these changes reaches {budget} and keeps every standby: the budget or one gives way."
+            f"No set of the changes that production accepts reaches {budget}: the budget or a standby gives way."
         ]
     then = usd(report.way.total)
     return [
-        f"The fewest changes that reach {budget} and keep every standby (then {then}):",
+        f"The fewest changes that reach {budget}, with every standby kept (then {then}):",
         *(f"  {saving.name}" for saving in report.way.savings),
     ]
 

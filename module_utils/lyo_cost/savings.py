@@ -156,6 +156,7 @@ def fewest(
     return None
 
 
-def without_standby_loss(savings: Sequence[tuple[Saving, float]]) -> list[tuple[Saving, float]]:
-    """Return the changes after which the loss of a zone stops neither database, cache nor tasks."""
-    return [pair for pair in savings if not pair[0].standby]
+def acceptable(savings: Sequence[tuple[Saving, float]]) -> list[tuple[Saving, float]]:
+    """Return the changes that keep the standby of database, cache and tasks, and that production's
+    validations let pass."""
+    return [pair for pair in savings if not pair[0].standby and not pair[0].refused]

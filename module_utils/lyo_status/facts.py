@@ -6,7 +6,7 @@ besides, such as alarms without the permission for them, is told in its own plac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +16,12 @@ from ..lyo_aws import Aws, AwsFailure, parallel
 from ..lyo_cost import report, sources
 from ..lyo_cost.tables import BadTableError
 from ..lyo_release import infra_marker, live
+from ..lyo_release.options import missing_outputs
 from ..lyo_release.run_plan import read_outputs
 
 
 class NothingYetError(Exception):
-    """The environment has not been made; the message says how to."""
+    """The environment has not been made, or not to its end; the message says how to."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ class Facts:
     cost: report.Report | Unknown
 
 
-def read(aws: Aws, params: Mapping[str, Any]) -> Facts:
+def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
     """Read an environment.
 
-    :raises NothingYetError: Terraform has made nothing yet.
+    :param edge: the same account in us-east-1, where the alarms of Route 53 and CloudFront are.
+    :raises NothingYetError: Terraform has made nothing yet, or not everything.
     :raises AwsFailure: AWS refuses what the status cannot be without.
     """
     env = params["env"]
@@ -85,10 +87,16 @@ def read(aws: Aws, params: Mapping[str, Any]) -> Facts:
             f"{env} has nothing yet: Terraform has published no outputs. "
             f"Type: ansible-playbook deploy.yml -e env={env}"
         )
+    missing = missing_outputs(outputs)
+    if missing:
+        raise NothingYetError(
+            f"{env} is not complete yet: Terraform's outputs lack {', '.join(missing)}. "
+            f"Type: ansible-playbook deploy.yml -e env={env}"
+        )
     service, targets, alarms = parallel(
         lambda: live.read(aws, outputs["cluster_name"], outputs["service_name"], ""),
         _or_unknown(lambda: _targets(aws, outputs.get("target_group_arns") or {})),
-        _or_unknown(lambda: _alarms(aws, params["alarm_prefix"])),
+        _or_unknown(lambda: _alarms([aws, *([edge] if edge else [])], params["alarm_prefix"])),
     )
     return Facts(env, now, outputs, service, targets, alarms, infrastructure, cost)
 
@@ -119,21 +127,27 @@ def _targets(aws: Aws, groups: Mapping[str, str]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _alarms(aws: Aws, prefix: str) -> dict[str, str]:
+def _alarms(regions: Sequence[Aws], prefix: str) -> dict[str, str]:
     """Return the alarms in ALARM and why each is. Application Auto Scaling's begin with another
     name: their scale-in alarms are in ALARM whenever there is little to do.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
     """
-    answer = aws.call(
-        "cloudwatch",
-        "describe_alarms",
-        AlarmNamePrefix=prefix,
-        StateValue="ALARM",
-        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-    )
-    entries = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
-    return {str(entry["AlarmName"]): str(entry.get("StateReason", "")) for entry in entries}
+
+    def reader(aws: Aws) -> Callable[[], Any]:
+        return lambda: aws.call(
+            "cloudwatch",
+            "describe_alarms",
+            AlarmNamePrefix=prefix,
+            StateValue="ALARM",
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+        )
+
+    return {
+        str(entry["AlarmName"]): str(entry.get("StateReason", ""))
+        for answer in parallel(*map(reader, regions))
+        for entry in (*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", []))
+    }
 
 
 def _infrastructure(aws: Aws, infra: Mapping[str, Any], now: datetime) -> Infrastructure:

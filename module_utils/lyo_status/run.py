@@ -14,9 +14,10 @@ def run(module: Any) -> None:
     """Run the module."""
     params = module.params
     aws = Aws(params["aws"])
+    edge = None if aws.region == EDGE else Aws({**params["aws"], "region": EDGE})
     Progress("status", aws.secrets)("read", "reading the live state")
     try:
-        facts = read(aws, params)
+        facts = read(aws, params, edge)
     except (AwsFailure, NothingYetError) as error:
         module.fail_json(msg=str(error))
     found = sections.all_of(facts)
@@ -28,5 +29,8 @@ def run(module: Any) -> None:
     )
 
 
+# Region of the alarms on Route 53 and CloudFront, wherever the environment is:
+# https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-cloudwatch.html
+EDGE = "us-east-1"
 # What has to be well for the environment to serve; a plan that is due or a dear month is not among it.
 VITAL = ("release", "targets", "alarms")

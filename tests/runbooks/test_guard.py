@@ -27,6 +27,7 @@ def type_in(
     folder: Path = ROOT,
     config: Path | None = ROOT / "ansible.cfg",
     more: dict[str, str] | None = None,
+    timeout: float = 60,
 ) -> tuple[int, str]:
     """Exit code and output of `ansible-playbook …` in a shell that knows nothing of AWS."""
     environment = {
@@ -43,7 +44,7 @@ def type_in(
         env={**environment, "COLUMNS": "500", "AWS_CONFIG_FILE": os.devnull, **(more or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
     )
     return done.returncode, " ".join((done.stdout + done.stderr).split())

@@ -21,15 +21,14 @@ ENVIRONMENT = environment(
 )
 
 
-def drop(address: str, *, standby: bool = False) -> Saving:
+def drop(address: str, *, standby: bool = False, refused: bool = False) -> Saving:
     step = {"op": "drop", "address": address}
-    return Saving(address, "gone", "it", (step,), standby=standby)
+    return Saving(address, "gone", "it", (step,), standby=standby, refused=refused)
 
 
 def ways(budget: float, *found: Saving) -> savings.Way | None:
     possible = savings.possible(ESTIMATOR, ENVIRONMENT, found)
-    kept = savings.without_standby_loss(possible)
-    return savings.fewest(ESTIMATOR, ENVIRONMENT, kept, budget)
+    return savings.fewest(ESTIMATOR, ENVIRONMENT, savings.acceptable(possible), budget)
 
 
 def test_savings_are_estimated_and_sorted_and_those_of_nothing_are_left_out() -> None:
@@ -54,6 +53,8 @@ def test_the_fewest_changes_reach_the_budget_and_save_no_more_than_they_have_to(
 
 def test_a_standby_is_not_given_up_for_the_budget() -> None:
     assert ways(30, drop("aws_eip", standby=True), drop("secret.a")) is None
+    assert ways(30, drop("aws_eip", refused=True), drop("secret.a")) is None
+    assert ways(30, drop("aws_eip"), drop("secret.a")) is not None
 
 
 def test_within_the_budget_nothing_has_to_change() -> None:
@@ -221,7 +222,9 @@ def test_a_budget_that_nothing_reaches_is_told() -> None:
     stuck = environment(*(resource("aws_secretsmanager_secret", str(n)) for n in range(1000)))
     found = report.make(PRICES, stuck, "production", "eu-south-1", "plan", {})
     assert found.way is None
-    assert "No set of these changes reaches 177.00" in " ".join(report.text(found))
+    assert "No set of the changes that production accepts reaches 177.00" in " ".join(
+        report.text(found)
+    )
     assert report.one_line(found) == ("about 400.00 USD a month, 223.00 over the budget of 177.00")
 
 

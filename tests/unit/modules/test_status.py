@@ -102,6 +102,12 @@ def test_an_environment_with_nothing_is_told_with_what_to_type(tmp_path: Path) -
         read(tmp_path, get_parameter=failure("ParameterNotFound"))
 
 
+def test_an_environment_that_was_left_half_made_is_told(tmp_path: Path) -> None:
+    half = {key: value for key, value in OUTPUTS_WITH_GROUPS.items() if key != "cluster_name"}
+    with pytest.raises(f.NothingYetError, match=r"lack cluster_name.*deploy\.yml"):
+        read(tmp_path, get_parameter={"Parameter": {"Value": json.dumps(half)}})
+
+
 def test_what_it_cannot_be_without_fails_the_whole(tmp_path: Path) -> None:
     with pytest.raises(AwsFailure):
         read(tmp_path, describe_services=failure("AccessDeniedException"))
@@ -220,6 +226,18 @@ def test_alarms_with_their_reasons() -> None:
     assert found.lines == ("lyo-production-a: 5xx", "lyo-production-b: too slow")
     assert not found.well
     assert s.alarms(facts()).lines == ("none in ALARM",)
+
+
+def test_alarms_of_the_edge_are_read_as_well(tmp_path: Path) -> None:
+    def alarm(name: str) -> dict[str, str]:
+        return {"AlarmName": name, "StateReason": "it is"}
+
+    here = cloud(describe_alarms={"MetricAlarms": [alarm("here")]})
+    edge = cloud(describe_alarms={"CompositeAlarms": [alarm("edge")]})
+    assert f.read(here, params(tmp_path), edge).alarms == {"here": "it is", "edge": "it is"}
+    asked = edge.named("describe_alarms")[0]
+    assert asked["AlarmNamePrefix"] == "lyo-production"
+    assert asked["StateValue"] == "ALARM"
 
 
 def test_the_plan_counts_or_it_does_not() -> None:
