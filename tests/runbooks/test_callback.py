@@ -181,11 +181,14 @@ def test_a_prediction_is_not_overruled_by_what_modules_expect(project: Path) -> 
         project,
         "{seconds: 0, result: {lyo_summary: {verdict: PREDICTED, release: v2, reasons: [new]}}}\n"
         "    - name: Again\n"
-        "      waits: {seconds: 0, result: {verdict: DEPLOYED, reasons: [done]}}",
+        "      waits: {seconds: 0, result: {verdict: DEPLOYED, reasons: [done]}}\n"
+        "    - name: What else there is to do\n"
+        "      waits: {seconds: 0, result: {lyo_summary: {next: ['do that']}}}",
     )
     code, output = piped(project)
     assert code == 0
     assert "PREDICTED release v2\n  because new\n" in output
+    assert "  next    do that\n" in output
 
 
 def test_a_failed_task_never_leaves_a_verdict_of_success(project: Path) -> None:
