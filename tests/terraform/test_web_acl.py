@@ -101,6 +101,10 @@ def test_a_flood_from_one_address_is_blocked(acl: Mapping[str, Any]) -> None:
         assert (verdict.action, verdict.rule) == ("block", "request-rate")
 
 
+def test_an_office_at_its_dashboards_is_no_flood(acl: Mapping[str, Any]) -> None:
+    assert evaluate(acl, Request("GET", "/dashboard", per_minute=600)).rule == "ip-reputation"
+
+
 def test_health_checkers_are_let_through(acl: Mapping[str, Any]) -> None:
     verdict = evaluate(acl, Request("GET", "/health", per_minute=60))
     assert (verdict.action, verdict.rule) == ("allow", "health-check")
