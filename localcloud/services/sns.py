@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,10 +25,17 @@ def check_subscriber(call: Call) -> None:
     protocol, endpoint = call.params["Protocol"], call.params.get("Endpoint", "")
     if protocol in ("http", "https"):
         host = urlsplit(endpoint).hostname or ""
-        if not host.startswith("127."):
+        if not _is_loopback(host):
             raise NotReproducedError(SERVICE, f"subscribers outside of this machine ({host})")
     elif protocol not in ("email", "email-json", "sqs"):
         raise NotReproducedError(SERVICE, f"subscribers by {protocol}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_attribute(call: Call) -> None:
