@@ -99,6 +99,8 @@ module "monitoring" {
   cache             = { for key in ["replication_group_id", "nodes"] : key => module.database.cache[key] }
   nat_gateway_ids   = module.vpc.nat_gateway_ids
   backup_vault_name = module.database.backup.vault_name
+  web_acl_name      = module.security.web_acl.name
+  other_alarm_arns  = concat(module.dns.alarm_arns, module.security.alarm_arns)
 }
 
 module "security" {

@@ -45,6 +45,7 @@ variables {
   nat_gateway_ids   = { eu-south-1a = "nat-1", eu-south-1b = "nat-2" }
   backup_vault_name = "lyo-test"
   web_acl_name      = "lyo-test"
+  other_alarm_arns  = ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:elsewhere"]
 }
 
 run "everything" {
@@ -67,6 +68,7 @@ run "least" {
     nat_gateway_ids   = {}
     backup_vault_name = null
     web_acl_name      = null
+    other_alarm_arns  = []
     budget            = { anomaly_detection = false }
   }
 }

@@ -50,3 +50,12 @@ output "urls" {
   description = "Where the outside finds the API, an unreleased version on the test listener, and the dashboard."
   value       = merge(local.urls, { dashboard = local.dashboard_url })
 }
+
+output "alarm_arns" {
+  description = "ARNs of the alarms of the health check and of the certificates; two of them are in us-east-1."
+  value = [
+    aws_cloudwatch_metric_alarm.api_health.arn,
+    aws_cloudwatch_metric_alarm.api_certificate.arn,
+    aws_cloudwatch_metric_alarm.edge_certificate.arn,
+  ]
+}

@@ -14,6 +14,7 @@ locals {
           alarms = concat(
             [for key, alarm in local.alarms : aws_cloudwatch_metric_alarm.this[key].arn if alarm.severity != null],
             [for alarm in aws_cloudwatch_composite_alarm.slo : alarm.arn],
+            var.other_alarm_arns,
           )
         }
       },

@@ -133,6 +133,13 @@ variable "web_acl_name" {
   default     = null
 }
 
+variable "other_alarm_arns" {
+  description = "Alarms of other modules that the dashboard shows beside this module's, of any region."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "slo" {
   description = "The objective: how many percent of requests must succeed over 30 days, and how many failures in a long window are the least that ring."
   type = object({

@@ -12,6 +12,11 @@ output "detector_id" {
   value       = one(aws_guardduty_detector.this[*].id)
 }
 
+output "alarm_arns" {
+  description = "ARNs of the WAF's alarms."
+  value       = [aws_cloudwatch_metric_alarm.blocked.arn, aws_cloudwatch_metric_alarm.webhook_blocked.arn]
+}
+
 output "alarm_names" {
   description = "Names of the WAF's alarms: blocked requests, and blocked requests of the webhook."
   value = {
