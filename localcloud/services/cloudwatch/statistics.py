@@ -91,22 +91,22 @@ class Store:
             del minutes[next(iter(minutes))]
 
     def series(
-        self, key: Key, statistic: str, period_seconds: int, periods: Sequence[int]
+        self, key: Key, statistic: str, period_seconds: int, ends: Sequence[int]
     ) -> dict[int, float]:
-        """The statistic of each period that has data.
+        """The statistic of each period that has data, by the period's last minute.
 
-        :param periods: their numbers; period n begins n times ``period_seconds`` after the epoch.
+        :param ends: last minutes of the periods.
         """
         minutes = self._minutes.get(key)
         if not minutes:
             return {}
         width = max(1, period_seconds // MINUTE_SECONDS)
         found = {}
-        for period in periods:
+        for end in ends:
             whole = Minute()
-            for minute in range(period * width, (period + 1) * width):
+            for minute in range(end - width + 1, end + 1):
                 if minute in minutes:
                     whole.merge(minutes[minute])
             if whole.count:
-                found[period] = whole.statistic(statistic)
+                found[end] = whole.statistic(statistic)
         return found

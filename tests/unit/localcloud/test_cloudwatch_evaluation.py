@@ -125,13 +125,13 @@ def test_statistics_of_a_period_are_those_of_its_minutes() -> None:
     store.add(key, 10, [1.0, 2.0])
     store.add(key, 11, [9.0])
     store.add(key, 15, [4.0])
-    periods = [2, 3]
-    assert store.series(key, "Sum", 300, periods) == {2: 12.0, 3: 4.0}
-    assert store.series(key, "Average", 300, periods) == {2: 4.0, 3: 4.0}
-    assert store.series(key, "Minimum", 300, periods) == {2: 1.0, 3: 4.0}
-    assert store.series(key, "Maximum", 300, [2]) == {2: 9.0}
+    ends = [14, 19]
+    assert store.series(key, "Sum", 300, ends) == {14: 12.0, 19: 4.0}
+    assert store.series(key, "Average", 300, ends) == {14: 4.0, 19: 4.0}
+    assert store.series(key, "Minimum", 300, ends) == {14: 1.0, 19: 4.0}
+    assert store.series(key, "Maximum", 300, [14, 9]) == {14: 9.0}
     assert store.series(key, "SampleCount", 60, [10, 12]) == {10: 2.0}
-    assert store.series(key, "p50", 300, [2]) == {2: 2.0}
+    assert store.series(key, "p50", 300, [14]) == {14: 2.0}
     assert store.series(key_of("N", "m", {}), "Sum", 60, [10]) == {}
     with pytest.raises(ValueError, match="tm99"):
         store.series(key, "tm99", 60, [10])

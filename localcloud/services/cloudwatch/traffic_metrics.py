@@ -1,0 +1,71 @@
+"""AWS/ApplicationELB, from the requests that Envoy has answered and the health it sees.
+
+Counts of codes and rejected connections are reported only when there are any, as AWS does.
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from localcloud.services.cloudwatch.watching import Measure
+
+if TYPE_CHECKING:
+    from localcloud.dataplane.envoy.traffic import Entry
+    from localcloud.services.elbv2.balancing import Balancing
+
+NAMESPACE = "AWS/ApplicationELB"
+_OWN_CODES = frozenset({500, 502, 503, 504})
+
+
+class TrafficMetrics:
+    """Collects requests as they are read from Envoy's log, and reports them at each look."""
+
+    def __init__(self, balancing: Balancing) -> None:
+        self._balancing = balancing
+        self._guard = threading.Lock()
+        self._counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        balancing.traffic.observers.append(self.observe)
+
+    def observe(self, entry: Entry) -> None:
+        """Take in one request."""
+        with self._guard:
+            whole = (entry.balancer, "")
+            if entry.target_status is None:
+                self._counts[whole][f"HTTPCode_ELB_{entry.status // 100}XX_Count"] += 1
+                if entry.status in _OWN_CODES:
+                    self._counts[whole][f"HTTPCode_ELB_{entry.status}_Count"] += 1
+                return
+            places = [whole, (entry.balancer, entry.cluster)] if entry.cluster else [whole]
+            for place in places:
+                self._counts[place]["RequestCount"] += 1
+                self._counts[place][f"HTTPCode_Target_{entry.target_status // 100}XX_Count"] += 1
+                if entry.target_seconds is not None:
+                    self._seconds[place].append(entry.target_seconds)
+
+    def report(self, measure: Measure) -> None:
+        """Report what was seen since the last look, and the targets' health now."""
+        self._balancing.counters()  # reads what Envoy has written since
+        with self._guard:
+            counts, seconds = self._counts, self._seconds
+            self._counts, self._seconds = defaultdict(Counter), defaultdict(list)
+        names = self._balancing.metric_names()
+        for (balancer, group), found in counts.items():
+            dimensions = names.dimensions(balancer, group)
+            if dimensions is None:
+                continue  # deleted meanwhile
+            for name, count in found.items():
+                # One value a request: an average or a maximum of 1, and the number as the sum.
+                measure(NAMESPACE, name, dimensions, [1.0] * count)
+            measure(NAMESPACE, "TargetResponseTime", dimensions, seconds[balancer, group])
+        for arn, balancer, group in names.groups():
+            states = [health.state for health in self._balancing.health(arn).values()]
+            if not states:
+                continue
+            dimensions = {"LoadBalancer": balancer, "TargetGroup": group}
+            measure(NAMESPACE, "HealthyHostCount", dimensions, [float(states.count("healthy"))])
+            unhealthy = float(states.count("unhealthy"))
+            measure(NAMESPACE, "UnHealthyHostCount", dimensions, [unhealthy])
