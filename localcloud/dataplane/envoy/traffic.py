@@ -83,6 +83,8 @@ class Traffic:
         self._tail = Tail(source)
         self._lock = threading.Lock()
         self._counters = Counters()
+        # Told of each request as it is read.
+        self.observers: list[Callable[[Entry], None]] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def update(self, certificates: Certificates) -> Counters:
@@ -98,6 +100,8 @@ class Traffic:
         for text in texts:
             entry = parse(text, certificates)
             self._counters.add(entry)
+            for observer in self.observers:
+                observer(entry)
             lines.setdefault(entry.balancer, []).append(entry.line)
         for balancer, content in lines.items():
             with self.log_file(balancer).open("a") as file:

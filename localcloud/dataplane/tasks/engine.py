@@ -17,6 +17,7 @@ from localcloud.dataplane.tasks.leftovers import kill_leftovers
 from localcloud.dataplane.tasks.logpump import LogPump
 from localcloud.dataplane.tasks.run import TaskRun
 from localcloud.dataplane.tasks.surroundings import Hooks, Surroundings
+from localcloud.dataplane.tasks.usage import Usage
 from localcloud.services.ecs.store import (
     Cluster,
     ContainerState,
@@ -160,6 +161,20 @@ class ProcessTaskEngine:
                 and group in (None, task.group)
                 and desired_status in (None, task.desired_status)
             ]
+
+    def usage(self, measure: Callable[[set[int]], dict[int, Usage]]) -> dict[str, Usage]:
+        """What each task with a living process uses.
+
+        measure: usage by process group.
+        """
+        with self._runs_guard:
+            groups = {arn: run.process_groups() for arn, run in self._runs.items()}
+        found = measure({group for members in groups.values() for group in members})
+        return {
+            arn: sum((found[g] for g in members if g in found), Usage())
+            for arn, members in groups.items()
+            if members & found.keys()
+        }
 
     def stop_all(self) -> None:
         """End every task at once: the local cloud goes down."""

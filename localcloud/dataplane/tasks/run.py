@@ -96,6 +96,10 @@ class TaskRun:
             self._nothing_to_drain.set()
         self._events.put(None)
 
+    def process_groups(self) -> set[int]:
+        """Process groups of the containers that were started."""
+        return {container.pid for container in list(self._started.values())}
+
     def run(self) -> None:
         """The whole life; returns when the task is STOPPED."""
         try:

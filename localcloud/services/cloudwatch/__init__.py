@@ -1,4 +1,4 @@
-"""CloudWatch: moto's metrics; alarms and dashboards validated as AWS does.
+"""CloudWatch: moto's metrics; alarms validated as AWS does, and evaluated; dashboards validated.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/Welcome.html
 """
@@ -11,6 +11,7 @@ from localcloud.cloud import Cloud
 from localcloud.services.cloudwatch.alarms import Alarms
 from localcloud.services.cloudwatch.dashboards import check_dashboard
 from localcloud.services.cloudwatch.validation import SERVICE
+from localcloud.services.cloudwatch.watching import Watch
 
 OPERATIONS = (
     "PutMetricAlarm",
@@ -28,3 +29,7 @@ def register(cloud: Cloud) -> None:
     for operation in OPERATIONS:
         cloud.api.replace(SERVICE, operation, getattr(alarms, xform_name(operation)))
     cloud.api.before(SERVICE, "PutDashboard", check_dashboard)
+    watch = Watch(cloud, alarms)
+    cloud.parts[SERVICE] = watch
+    cloud.api.after(SERVICE, "PutMetricData", watch.put_metric_data)
+    cloud.background("cloudwatch", watch.run)

@@ -1,7 +1,6 @@
-"""Metric and composite alarms: kept, validated, in the state that they were set to.
+"""Metric and composite alarms: kept, validated, and in the state that `watching` puts them into.
 
-A metric alarm is in INSUFFICIENT_DATA until SetAlarmState says otherwise: nothing here evaluates
-metrics, and no alarm carries out its actions. A composite alarm follows its children, as on AWS.
+A composite alarm follows its children, as on AWS.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 """
@@ -13,8 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
+
 from localcloud.api import AwsError, Call, NotReproducedError
 from localcloud.cloud import Cloud
+from localcloud.services.cloudwatch.expressions import Expression, UnsupportedError
 from localcloud.services.cloudwatch.rule import AlarmRule, InvalidRuleError
 from localcloud.services.cloudwatch.validation import (
     SERVICE,
@@ -83,6 +85,11 @@ class Alarms:
     def put_metric_alarm(self, call: Call) -> None:
         """PutMetricAlarm. Raises ValidationError; NotReproducedError for what is not kept."""
         check_metric_alarm(call.params, call.region)
+        for query in call.params.get("Metrics") or []:
+            try:
+                Expression(query.get("Expression") or "0")
+            except UnsupportedError as error:
+                raise NotReproducedError(SERVICE, f"metric math: {error}") from error
         self._put(call, None)
 
     def put_composite_alarm(self, call: Call) -> None:
@@ -175,6 +182,21 @@ class Alarms:
             call.params.get("StateReasonData"),
         )
         self._parents_follow(call.region, alarm.name, ())
+
+    def metric_alarms(self) -> Iterator[tuple[str, Alarm]]:
+        """Every region's metric alarms, each with its region."""
+        account = cloudwatch_backends[self._cloud.settings.account_id]
+        for region, backend in list(account.items()):
+            for alarm in list(backend.alarms.values()):
+                if isinstance(alarm, Alarm) and alarm.rule is None:
+                    yield region, alarm
+
+    def enter(self, region: str, alarm: Alarm, state: str, reason: str) -> list[Alarm]:
+        """Put a metric alarm into a state; return it and the composite alarms that changed with it."""
+        before = {other.name: other.state_value for other in self._alarms(region)}
+        alarm.enter(state, reason, self._cloud.clock.now())
+        self._parents_follow(region, alarm.name, ())
+        return [a for a in self._alarms(region) if a.state_value != before[a.name]]
 
     def _known(self, region: str) -> dict[str, Any]:
         alarms: dict[str, Any] = self._cloud.backend(SERVICE, region).alarms

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def register(cloud: Cloud) -> None:
     """Answer the ECS API and offer it to the other parts as ``cloud.parts["ecs"]``."""
     # The data plane imports the store of this package, so nothing of it is imported above.
+    from localcloud.services.ecs.metrics import ServiceMetrics
     from localcloud.services.ecs.whole import Ecs
 
     ecs = Ecs(cloud)
     cloud.parts["ecs"] = ecs
     cloud.api.replace_service("ecs", ecs)
+    cloud.parts["cloudwatch"].add_source(ServiceMetrics(ecs).report)

@@ -20,6 +20,7 @@ from localcloud.api import AwsError
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
+    from localcloud.dataplane.tasks.usage import Usage
 
 #: The states of a task in the order they are passed
 #: (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html).
@@ -389,6 +390,10 @@ class TaskEngine(Protocol):
         The containers get SIGTERM and, after their ``stopTimeout``, SIGKILL. ``code`` is one of the
         API's ``stopCode`` values (``UserInitiated``, ``ServiceSchedulerInitiated``, …).
         """
+        ...
+
+    def usage(self, measure: Callable[[set[int]], dict[int, Usage]]) -> dict[str, Usage]:
+        """What each task with a living process uses, given usage by process group."""
         ...
 
     def tasks(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from localcloud.cloud import Cloud
 from localcloud.services.elbv2.balancing import Balancing
+from localcloud.services.elbv2.metrics import TrafficMetrics
 from localcloud.services.elbv2.operations import Operations
 from localcloud.services.elbv2.validation import Validation
 
@@ -21,3 +22,4 @@ def register(cloud: Cloud) -> None:
     Validation(cloud, balancing).attach()
     Operations(cloud, balancing).attach()
     balancing.start()
+    cloud.parts["cloudwatch"].add_source(TrafficMetrics(balancing).report)

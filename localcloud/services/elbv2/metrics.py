@@ -11,13 +11,15 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from localcloud.services.cloudwatch.watching import Measure
+from localcloud.services.elbv2 import translate
 
 if TYPE_CHECKING:
-    from localcloud.dataplane.envoy.traffic import Entry
+    from localcloud.dataplane.envoy.accesslog import Entry
     from localcloud.services.elbv2.balancing import Balancing
 
 NAMESPACE = "AWS/ApplicationELB"
 _OWN_CODES = frozenset({500, 502, 503, 504})
+_HEALTH = {"HealthyHostCount": "healthy", "UnHealthyHostCount": "unhealthy"}
 
 
 class TrafficMetrics:
@@ -52,20 +54,37 @@ class TrafficMetrics:
         with self._guard:
             counts, seconds = self._counts, self._seconds
             self._counts, self._seconds = defaultdict(Counter), defaultdict(list)
-        names = self._balancing.metric_names()
+        balancers = {
+            translate.identifier(entry.arn): suffix(entry.arn)
+            for entry in self._balancing.balancers()
+        }
+        groups = {
+            translate.identifier(arn): suffix(arn)
+            for backend in self._balancing.backends()
+            for arn in backend.target_groups
+        }
         for (balancer, group), found in counts.items():
-            dimensions = names.dimensions(balancer, group)
-            if dimensions is None:
+            if balancer not in balancers or (group and group not in groups):
                 continue  # deleted meanwhile
+            dimensions = {"LoadBalancer": balancers[balancer]}
+            if group:
+                dimensions["TargetGroup"] = groups[group]
             for name, count in found.items():
                 # One value a request: an average or a maximum of 1, and the number as the sum.
                 measure(NAMESPACE, name, dimensions, [1.0] * count)
             measure(NAMESPACE, "TargetResponseTime", dimensions, seconds[balancer, group])
-        for arn, balancer, group in names.groups():
-            states = [health.state for health in self._balancing.health(arn).values()]
-            if not states:
-                continue
-            dimensions = {"LoadBalancer": balancer, "TargetGroup": group}
-            measure(NAMESPACE, "HealthyHostCount", dimensions, [float(states.count("healthy"))])
-            unhealthy = float(states.count("unhealthy"))
-            measure(NAMESPACE, "UnHealthyHostCount", dimensions, [unhealthy])
+        self._report_health(measure)
+
+    def _report_health(self, measure: Measure) -> None:
+        for backend in self._balancing.backends():
+            for arn in list(backend.target_groups):
+                states = [health.state for health in self._balancing.health(arn).values()]
+                for balancer in self._balancing.users_of_group(arn) if states else ():
+                    dimensions = {"LoadBalancer": suffix(balancer), "TargetGroup": suffix(arn)}
+                    for name, state in _HEALTH.items():
+                        measure(NAMESPACE, name, dimensions, [float(states.count(state))])
+
+
+def suffix(arn: str) -> str:
+    """How metrics name a load balancer or a target group: the end of its ARN."""
+    return arn.split(":", 5)[5].removeprefix("loadbalancer/")
