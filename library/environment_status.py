@@ -56,6 +56,14 @@ options:
         description: Key of the note of the last empty plan.
         type: str
         default: lyo.plan.json
+      lock_key:
+        description: Key of the environment's lock.
+        type: str
+        default: lyo.lock.json
+      ledger_prefix:
+        description: Folder of the ledger.
+        type: str
+        default: ledger/
       max_age_hours:
         description: Hours after which an empty plan no longer counts.
         type: int
@@ -73,6 +81,10 @@ options:
         description: Assumptions that differ, name to value.
         type: dict
         default: {}
+  runs:
+    description: How many of the last runs are shown.
+    type: int
+    default: 5
   width:
     description: Columns that RV(text) may take.
     type: int
@@ -96,8 +108,8 @@ EXAMPLES = r"""
 RETURN = r"""
 status:
   description: >-
-    The answers by section, as C(release), C(deployment), C(targets), C(alarms), C(infrastructure)
-    and C(cost); each has C(well).
+    The answers by section, as C(release), C(deployment), C(targets), C(alarms), C(infrastructure),
+    C(cost), C(lock) and C(runs); each has C(well).
   returned: success
   type: dict
 well:
@@ -131,6 +143,8 @@ def main() -> None:
                     # Names, not secrets.
                     "state_key": {"type": "str", "default": "lyo.tfstate", "no_log": False},
                     "marker_key": {"type": "str", "default": "lyo.plan.json", "no_log": False},
+                    "lock_key": {"type": "str", "default": "lyo.lock.json", "no_log": False},
+                    "ledger_prefix": {"type": "str", "default": "ledger/"},
                     "max_age_hours": {"type": "int", "default": 24},
                 },
             },
@@ -142,6 +156,7 @@ def main() -> None:
                     "usage": {"type": "dict", "default": {}},
                 },
             },
+            "runs": {"type": "int", "default": 5},
             "width": {"type": "int", "default": 78},
         },
         supports_check_mode=True,

@@ -7,7 +7,7 @@ besides, such as alarms without the permission for them, is told in its own plac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from typing import Any
 from ..lyo_aws import Aws, AwsFailure, parallel
 from ..lyo_cost import report, sources
 from ..lyo_cost.tables import BadTableError
+from ..lyo_ledger.record import Run
+from ..lyo_ledger.store import Ledger
+from ..lyo_lock.decide import Found
+from ..lyo_lock.store import LockStore
 from ..lyo_release import infra_marker, live
 from ..lyo_release.options import missing_outputs
 from ..lyo_release.run_plan import read_outputs
@@ -56,6 +60,8 @@ class Facts:
     :ivar targets: target group's name → states of its targets → how many.
     :ivar alarms: alarms in ALARM, by name, with their reasons.
     :ivar cost: the estimate of what is deployed.
+    :ivar lock: who holds the environment, or held it last.
+    :ivar runs: the last runs on record, newest first.
     """
 
     env: str
@@ -66,6 +72,8 @@ class Facts:
     alarms: Mapping[str, str] | Unknown
     infrastructure: Infrastructure | Unknown
     cost: report.Report | Unknown
+    lock: Found | Unknown = field(default_factory=lambda: Found(None))
+    runs: Sequence[Run] | Unknown = ()
 
 
 def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
@@ -77,10 +85,15 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
     """
     env = params["env"]
     now = datetime.now(UTC)
-    outputs, infrastructure, cost = parallel(
+    infra = params["infra"]
+    outputs, infrastructure, cost, lock, runs = parallel(
         lambda: read_outputs(aws, params.get("outputs_parameter") or f"/lyo/{env}/outputs"),
-        _or_unknown(lambda: _infrastructure(aws, params["infra"], now)),
-        _or_unknown(lambda: _cost(aws, env, params["infra"], params["cost"])),
+        _or_unknown(lambda: _infrastructure(aws, infra, now)),
+        _or_unknown(lambda: _cost(aws, env, infra, params["cost"])),
+        _or_unknown(LockStore(aws, infra["bucket"], infra["lock_key"]).read),
+        _or_unknown(
+            lambda: Ledger(aws, infra["bucket"], infra["ledger_prefix"]).recent(params["runs"])
+        ),
     )
     if not outputs:
         raise NothingYetError(
@@ -98,7 +111,7 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
         _or_unknown(lambda: _targets(aws, outputs.get("target_group_arns") or {})),
         _or_unknown(lambda: _alarms([aws, *([edge] if edge else [])], params["alarm_prefix"])),
     )
-    return Facts(env, now, outputs, service, targets, alarms, infrastructure, cost)
+    return Facts(env, now, outputs, service, targets, alarms, infrastructure, cost, lock, runs)
 
 
 def _or_unknown(reader: Callable[[], Any]) -> Callable[[], Any]:

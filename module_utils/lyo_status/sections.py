@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..lyo_cost import report
+from ..lyo_lock.decide import holder
 from ..lyo_release.live import name_of
 from ..lyo_release.task_definition import image_of, release_of
 from .facts import Facts, Unknown
@@ -139,6 +140,47 @@ def cost(facts: Facts) -> Section:
     return Section("cost", (report.one_line(facts.cost),), facts.cost.over <= 0, data)
 
 
+def lock(facts: Facts) -> Section:
+    """Who may write."""
+    if isinstance(facts.lock, Unknown):
+        return unknown("lock", facts.lock)
+    held = facts.lock.lock
+    if held is None or not held.held:
+        return Section("lock", ("free",), True, {"held": False})
+    why = f" ({held.message})" if held.message else ""
+    data = {"held": True, "owner": holder(held), "token": held.token, "by_hand": held.by_hand}
+    since = when(held.acquired_at, facts.now)
+    if held.by_hand:
+        opens = f"unlock.yml -e token={held.token} opens it"
+        return Section("lock", (f"set by hand by {holder(held)} {since}{why}", opens), False, data)
+    life = f"last sign of life {facts.lock.age:.0f} seconds ago"
+    lines = (f"{holder(held)} since {since}: {held.command}{why}", life)
+    return Section("lock", lines, facts.lock.age <= held.lease_seconds, data)
+
+
+def runs(facts: Facts) -> Section:
+    """What was done here last, and how it ended."""
+    if isinstance(facts.runs, Unknown):
+        return unknown("runs", facts.runs)
+    lines = tuple(
+        " ".join(
+            part
+            for part in (
+                when(run.started_at, facts.now),
+                run.verdict,
+                run.command or run.runbook,
+                f"by {run.owner}@{run.host}",
+            )
+            if part
+        )
+        for run in facts.runs
+    )
+    data = {
+        "runs": [{"run": r.run, "verdict": r.verdict, "command": r.command} for r in facts.runs]
+    }
+    return Section("runs", lines or ("none on record",), True, data)
+
+
 SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     release,
     deployment,
@@ -146,6 +188,8 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     alarms,
     infrastructure,
     cost,
+    lock,
+    runs,
 )
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.lyo_aws import AwsFailure
+from ansible.module_utils.lyo_ledger.record import Run
+from ansible.module_utils.lyo_lock.decide import Found
+from ansible.module_utils.lyo_lock.record import Lock
 from ansible.module_utils.lyo_release import live
 from ansible.module_utils.lyo_status import facts as f
 from ansible.module_utils.lyo_status import sections as s
@@ -19,6 +23,18 @@ from .world import World, definition
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+HELD = Lock(
+    *("held", 7, "r1", "alice", "laptop", "deploy.yml release=v2", ""),
+    acquired_at="2026-11-01T11:00:00+00:00",
+    lease_seconds=60,
+)
+RUN = Run(
+    *("r1", 7, "production", "deploy.yml", "deploy.yml release=v2", "alice", "laptop"),
+    started_at="2026-11-01T11:00:00+00:00",
+    verdict="DEPLOYED",
+)
+# Whenever the tests run: this year's records are found.
+RUN_FOLDERS = {f"ledger/{datetime.now(UTC):%Y-%m}/"}
 OUTPUTS_WITH_GROUPS = {**OUTPUTS, "target_group_arns": {"blue": "arn:blue", "green": "arn:green"}}
 
 
@@ -32,8 +48,11 @@ def params(folder: Path) -> dict[str, Any]:
             "bucket": "state",
             "state_key": "lyo.tfstate",
             "marker_key": "lyo.plan.json",
+            "lock_key": "lyo.lock.json",
+            "ledger_prefix": "ledger/",
             "max_age_hours": 24,
         },
+        "runs": 5,
         "cost": {"tables": str(ROOT / "prices"), "usage": {}},
     }
 
@@ -53,8 +72,10 @@ STATE = {
 
 
 def object_of(params: dict[str, Any]) -> dict[str, Any]:
-    if params["Key"] == "lyo.plan.json":
+    if params["Key"] in ("lyo.plan.json", "lyo.lock.json"):
         raise failure("NoSuchKey")
+    if params["Key"].startswith("ledger/"):
+        return {"Body": io.BytesIO(RUN.to_json())}
     return {"Body": io.BytesIO(json.dumps(STATE).encode())}
 
 
@@ -64,6 +85,9 @@ def cloud(**more: Any) -> FakeAws:
         "get_parameter": {"Parameter": {"Value": json.dumps(OUTPUTS_WITH_GROUPS)}},
         "get_object": object_of,
         "head_object": {"ETag": '"etag"'},
+        "list_objects_v2": lambda p: {
+            "Contents": [{"Key": f"ledger/{RUN.key}"}] if p["Prefix"] in RUN_FOLDERS else []
+        },
         "describe_alarms": {"MetricAlarms": [], "CompositeAlarms": []},
         "describe_target_health": lambda p: {
             "TargetHealthDescriptions": [{"TargetHealth": {"State": "healthy"}}] * 2
@@ -91,6 +115,8 @@ def test_everything_is_read_and_nothing_written(tmp_path: Path) -> None:
     assert found.infrastructure.why_plan == "no empty plan is on record"
     assert not isinstance(found.cost, f.Unknown)
     assert round(found.cost.estimate.total, 2) == 37.5
+    assert found.lock == Found(None)
+    assert found.runs == [RUN]
     assert aws.writes == 0
     assert all(
         operation.startswith(("get_", "describe_", "head_", "list_")) for operation, _ in aws.calls
@@ -120,6 +146,8 @@ def test_what_it_cannot_be_without_fails_the_whole(tmp_path: Path) -> None:
         ("describe_target_health", s.targets),
         ("head_object", s.infrastructure),
         ("get_object", s.cost),
+        ("get_object", s.lock),
+        ("list_objects_v2", s.runs),
     ],
 )
 def test_any_other_part_is_told_in_its_place(tmp_path: Path, operation: str, section: Any) -> None:
@@ -277,3 +305,30 @@ def test_the_text_marks_what_somebody_should_look_at(width: int) -> None:
 def test_how_long_ago(seconds: int, text: str) -> None:
     assert s.ago(NOW - timedelta(seconds=seconds), NOW) == text
     assert s.ago(NOW - timedelta(days=3), NOW) == "3 days ago"
+
+
+def test_a_lock_that_nobody_holds_is_free() -> None:
+    assert s.lock(facts()).lines == ("free",)
+    assert s.lock(facts(lock=Found(HELD.freed(), "e", 5))).well
+    assert s.lock(facts(lock=f.Unknown("denied"))).lines == ("cannot be read: denied",)
+
+
+def test_a_lock_says_who_holds_it_and_whether_the_run_lives() -> None:
+    found = s.lock(facts(lock=Found(HELD, "e", 5)))
+    assert found.lines == (
+        "alice@laptop since 2026-11-01 11:00 (60 minutes ago): deploy.yml release=v2",
+        "last sign of life 5 seconds ago",
+    )
+    assert found.well
+    assert not s.lock(facts(lock=Found(HELD, "e", 61))).well
+    by_hand = s.lock(facts(lock=Found(replace(HELD, lease_seconds=0, message="tasting"), "e", 1)))
+    assert "tasting" in by_hand.lines[0]
+    assert "token=7" in by_hand.lines[1]
+    assert not by_hand.well
+
+
+def test_the_last_runs_with_their_verdicts() -> None:
+    assert s.runs(facts(runs=[RUN])).lines == (
+        "2026-11-01 11:00 (60 minutes ago) DEPLOYED deploy.yml release=v2 by alice@laptop",
+    )
+    assert s.runs(facts()).lines == ("none on record",)
