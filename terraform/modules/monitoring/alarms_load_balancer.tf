@@ -106,13 +106,19 @@ locals {
     release-5xx = {
       severity = null
       runbook  = "target-5xx"
-      means    = "Watched by deployments: the application answers more than ${var.thresholds.target_5xx_percent} % of requests with 5xx."
+      means    = "Watched by deployments: blue or green answers more than ${var.thresholds.target_5xx_percent} % of its requests with 5xx."
       first    = "nothing, ECS turns the deployment back; deploy.yml says so."
-      queries = {
-        requests = { metric = local.load_balancer_metrics.requests }
-        errors   = { metric = local.load_balancer_metrics.target_5xx }
-        value    = { label = "% of requests", expression = "IF(requests >= ${var.thresholds.minimum_requests}, 100 * FILL(errors, 0) / requests, 0)" }
-      }
+      # Each group by itself: a canary's errors are few among all requests, and many among its own.
+      queries = merge(concat([for colour, dimensions in local.target_groups : {
+        "${colour}_requests" = { metric = { namespace = "AWS/ApplicationELB", name = "RequestCount", stat = "Sum", dimensions = dimensions } }
+        "${colour}_errors"   = { metric = { namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", stat = "Sum", dimensions = dimensions } }
+        "${colour}_percent" = {
+          label      = "% of requests to ${colour}"
+          expression = "IF(FILL(${colour}_requests, 0) >= ${var.thresholds.minimum_requests}, 100 * FILL(${colour}_errors, 0) / ${colour}_requests, 0)"
+        }
+        }], [{
+        value = { label = "% of requests to the worse group", expression = "MAX([${join(", ", [for colour in sort(keys(local.target_groups)) : "FILL(${colour}_percent, 0)"])}])" }
+      }])...)
       period    = 60
       periods   = 2
       threshold = var.thresholds.target_5xx_percent
