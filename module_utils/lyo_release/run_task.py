@@ -16,6 +16,8 @@ from .result import diff
 from .task_definition import normalise, render, same, summary
 
 _TAIL = 40
+# How long a token is kept; well below the hour for which ECS lists a stopped task.
+TOKEN_SECONDS = 600
 
 
 def started_by(definition: Mapping[str, Any], name: str) -> str:
@@ -28,13 +30,19 @@ def started_by(definition: Mapping[str, Any], name: str) -> str:
     return f"lyo-{name[:14]}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
-def client_token(mark: str, ended: Sequence[str]) -> str:
+def client_token(mark: str, definition: str, ended: Sequence[str], now: float) -> str:
     """Return RunTask's client token for the next attempt of a run.
 
-    :param ended: ARNs of its attempts that have ended. With them in it a repeated request is still
-        the same request, but a new attempt after a failed one is not answered with the old task.
+    A repeated request, also of a run that was killed and typed again, has the same token, so that
+    no second task starts. A new attempt has another: ECS answers a token with the old task for 24
+    hours, but lists a stopped task for an hour only.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
+
+    :param definition: ARN of the task definition; a token belongs to its parameters.
+    :param ended: ARNs of its attempts that have ended, as far as ECS still lists them.
+    :param now: seconds since the epoch.
     """
-    text = "\n".join([mark, *sorted(ended)])
+    text = "\n".join([mark, definition, str(int(now // TOKEN_SECONDS)), *sorted(ended)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -156,7 +164,7 @@ class OneOff:
             count=1,
             networkConfiguration={"awsvpcConfiguration": network},
             startedBy=self.mark,
-            clientToken=client_token(self.mark, self._tasks("STOPPED")),
+            clientToken=client_token(self.mark, definition, self._tasks("STOPPED"), time.time()),
         )
         tasks = answer.get("tasks") or []
         if not tasks:

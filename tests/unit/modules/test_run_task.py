@@ -146,12 +146,20 @@ def test_what_ecs_does_not_place_is_explained() -> None:
 
 
 def test_the_token_stays_for_a_repeated_request_and_changes_for_a_new_attempt() -> None:
-    first = run_task.client_token("mark", [])
-    assert first == run_task.client_token("mark", [])
-    again = run_task.client_token("mark", ["a", "b"])
+    first = run_task.client_token("mark", "task:1", [], 600.0)
+    assert first == run_task.client_token("mark", "task:1", [], 1199.0)
+    again = run_task.client_token("mark", "task:1", ["a", "b"], 600.0)
     assert again != first
-    assert again == run_task.client_token("mark", ["b", "a"])
+    assert again == run_task.client_token("mark", "task:1", ["b", "a"], 600.0)
     assert len(again) <= 64
+
+
+def test_the_token_changes_where_ecs_would_answer_with_an_old_task_or_refuse() -> None:
+    first = run_task.client_token("mark", "task:1", [], 600.0)
+    # The family has another revision with this content.
+    assert run_task.client_token("mark", "task:3", [], 600.0) != first
+    # The former attempt is not listed any more, and its token is still known.
+    assert run_task.client_token("mark", "task:1", [], 600.0 + 3600) != first
 
 
 def test_the_mark_depends_on_the_content() -> None:
