@@ -46,6 +46,12 @@ def deployments(environment: Environment) -> int:
     return len(pages["serviceDeployments"])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def v2_live(environment: Environment) -> None:
+    run = environment.run("deploy.yml", "-e", "release=v2")
+    assert run.returncode == 0, run.output
+
+
 @pytest.fixture(autouse=True)
 def free_again(environment: Environment) -> Iterator[None]:
     """Every test ends with a free lock: what it began has ended."""
@@ -113,7 +119,7 @@ def test_an_owner_that_stalled_cannot_write_after_it_was_overtaken(
 ) -> None:
     before = deployments(environment)
     stalled = environment.start("deploy.yml", "-e", "release=slow", "-e", "lyo_lock_lease=4")
-    stalled.wait_for_output("TASK [image")
+    stalled.wait_for_output("TASK [migration")
     processes = tree(stalled.process.pid)
     send(processes, signal.SIGSTOP)
     time.sleep(6)
