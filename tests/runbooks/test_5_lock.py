@@ -39,11 +39,15 @@ def ledger(environment: Environment) -> list[dict[str, Any]]:
 
 
 def deployments(environment: Environment) -> int:
-    names = environment.outputs
-    pages = environment.client("ecs").list_service_deployments(
-        cluster=names["cluster_name"], service=names["service_name"]
-    )
-    return len(pages["serviceDeployments"])
+    """How many service deployments there have been."""
+    ecs, names, found = environment.client("ecs"), environment.outputs, 0
+    place = {"cluster": names["cluster_name"], "service": names["service_name"]}
+    page = ecs.list_service_deployments(**place)
+    while True:
+        found += len(page["serviceDeployments"])
+        if not page.get("nextToken"):
+            return found
+        page = ecs.list_service_deployments(**place, nextToken=page["nextToken"])
 
 
 @pytest.fixture(scope="module", autouse=True)
