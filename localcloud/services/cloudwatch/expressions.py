@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import cast
 
 Series = dict[int, float]
@@ -47,7 +49,7 @@ class Expression:
     def __init__(self, text: str) -> None:
         self.text = text
         try:
-            self._tree = ast.parse(text.strip(), mode="eval").body
+            self._tree = ast.parse(_python(text), mode="eval").body
         except SyntaxError:
             raise UnsupportedError(f"the expression {text!r} cannot be read here") from None
         self._check(self._tree)
@@ -88,6 +90,9 @@ class Expression:
         ):
             self._check(node.left)
             self._check(node.comparators[0])
+        elif isinstance(node, ast.BoolOp):
+            for operand in node.values:
+                self._check(operand)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             self._check(node.operand)
         elif isinstance(node, ast.List):
@@ -98,6 +103,13 @@ class Expression:
             or (isinstance(node, ast.Constant) and isinstance(node.value, int | float))
         ):
             raise UnsupportedError(f"{ast.unparse(node)} in {self.text!r} is not reproduced here")
+
+
+def _python(text: str) -> str:
+    """The same in Python's words, whose syntax metric math otherwise shares."""
+    for pattern, word in ((r"\bAND\b|&&", " and "), (r"\bOR\b|\|\|", " or ")):
+        text = re.sub(pattern, word, text)
+    return " ".join(text.split())
 
 
 class _Evaluation:
@@ -118,6 +130,14 @@ class _Evaluation:
             compare = _COMPARISON[type(node.ops[0])]
             return self._both(
                 lambda a, b: float(compare(a, b)), self.of(node.left), self.of(node.comparators[0])
+            )
+        if isinstance(node, ast.BoolOp):
+            both = isinstance(node.op, ast.And)
+            return reduce(
+                lambda a, b: self._both(
+                    lambda x, y: float(bool(x and y) if both else bool(x or y)), a, b
+                ),
+                [self.of(operand) for operand in node.values],
             )
         call = cast("ast.Call", node)
         function: Callable[[list[ast.expr]], Value] = getattr(

@@ -49,7 +49,9 @@ class FakeCloud:
 
     def __init__(self) -> None:
         self.api = OperationTable()
-        self.clock = SimpleNamespace(now=lambda: datetime(2026, 11, 23, tzinfo=UTC))
+        self.clock = SimpleNamespace(now=lambda: datetime(2026, 11, 23, tzinfo=UTC), speed=1.0)
+        self.parts: dict[str, Any] = {}
+        self.background = lambda _name, _target: None
         self._backends: dict[str, Any] = {}
 
     def backend(self, service: str, region: str = HERE) -> Any:

@@ -40,6 +40,8 @@ def value(text: str, **known: Any) -> Any:
         ("SUM([errors, requests])", {1: 105.0, 2: 10.0, 3: 250.0}),
         ("ABS(-errors)", {1: 5.0, 3: 50.0}),
         ("2 * 3 - 1", 5.0),
+        ("requests > 50 AND errors > 10", {1: 0.0, 3: 1.0}),
+        ("IF(requests > 150 || errors < 10, 1, 0)", {1: 1.0, 3: 1.0}),
     ],
 )
 def test_metric_math(text: str, result: Any) -> None:
@@ -57,7 +59,7 @@ def test_an_expression_names_what_it_uses() -> None:
         "ANOMALY_DETECTION_BAND(m1)",
         "SEARCH('{x}', 'Sum')",
         "m1.__class__",
-        "m1 AND m2",
+        "m1 NOT m2",
         "[x for x in m1]",
         "__import__('os')",
         "'text'",
