@@ -241,9 +241,13 @@ def test_a_release_is_watched_minute_by_minute_and_never_without_traffic(
         assert {metric["period"] for metric in metrics_of(alarms[name])} == {60}
         assert alarms[name]["evaluation_periods"] <= 3
         assert alarms[name]["treat_missing_data"] == "notBreaching"
-    for name in ("release-5xx", "release-latency"):
-        value = next(query for query in alarms[name]["metric_query"] if query["return_data"])
-        assert value["expression"].startswith("IF(requests >= 20, ")
+    latency = {q["id"]: q["expression"] for q in alarms["release-latency"]["metric_query"]}
+    assert latency["value"].startswith("IF(requests >= 20, ")
+    # Each group by itself, or a canary's errors would be lost among the requests of the rest.
+    errors = {q["id"]: q["expression"] for q in alarms["release-5xx"]["metric_query"]}
+    for colour in ("blue", "green"):
+        assert errors[f"{colour}_percent"].startswith(f"IF(FILL({colour}_requests, 0) >= 20, ")
+    assert errors["value"] == "MAX([FILL(blue_percent, 0), FILL(green_percent, 0)])"
 
 
 @pytest.mark.parametrize("run", ["everything", "least"])
