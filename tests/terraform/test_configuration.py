@@ -117,6 +117,37 @@ def test_checkov_passes_over_nothing_everywhere() -> None:
     assert not [*ROOT.glob(".checkov.y*ml"), *TERRAFORM.rglob(".checkov.y*ml")]
 
 
+def test_no_credentials_are_in_the_configuration() -> None:
+    patterns = ("*.tf", "*.tfvars", "*.tfbackend")
+    for file in [file for pattern in patterns for file in TERRAFORM.rglob(pattern)]:
+        text = re.sub(r"#.*|description .*", "", file.read_text())
+        assert not re.search(
+            r"\b(access_key|secret_key|token|profile|assume_role|shared_\w+_files?) *[={]", text
+        ), file
+        assert not re.search(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b", text), file
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_backend_locks_and_encrypts(environment: str) -> None:
+    text = (TERRAFORM / f"{environment}.s3.tfbackend").read_text()
+    settings = dict(re.findall(r"^(\w+) *= *(.+)$", text, re.MULTILINE))
+    declared = re.search(r'backend "s3" \{(.*?)\}', (TERRAFORM / "versions.tf").read_text(), re.S)
+    assert declared
+    settings |= dict(re.findall(r"(\w+) *= *(.+)", declared.group(1)))
+    assert settings["use_lockfile"] == "true"
+    assert settings["encrypt"] == "true"
+    assert settings["key"] == '"lyo.tfstate"'
+    # Two environments never share a bucket: the name has the environment and the account in it.
+    assert settings.keys() <= {
+        "bucket",
+        "key",
+        "region",
+        "use_lockfile",
+        "encrypt",
+        "use_path_style",
+    }
+
+
 def test_the_lock_file_covers_more_than_one_platform() -> None:
     text = (TERRAFORM / ".terraform.lock.hcl").read_text()
     assert len(re.findall(r'"zh:[0-9a-f]{64}"', text)) > 10
