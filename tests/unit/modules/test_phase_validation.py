@@ -302,6 +302,7 @@ def test_only_rules_that_forward_count() -> None:
 
 
 GUARDS: dict[str, Any] = {
+    "name": "lyo",
     "firewall": {"name": "lyo", "rules": ["rate"], "logs": ["arn:logs"]},
     "detectors": [{"Status": "ENABLED"}],
     "alarms": [
@@ -352,8 +353,45 @@ def test_what_is_wrong_with_the_guards(change: Change, name: str) -> None:
     assert names(security_and_monitoring, GUARDS, change) == [name]
 
 
+def test_parts_of_a_composite_alarm_speak_through_it() -> None:
+    def burn(facts: dict[str, Any], **composite: Any) -> None:
+        quiet = {"AlarmActions": [], "ActionsEnabled": True}
+        facts["alarms"] += [
+            {"AlarmName": "lyo-slo-long", "StateValue": "ALARM", **quiet},
+            {
+                "AlarmName": "lyo-slo",
+                "AlarmRule": 'ALARM("lyo-slo-long") AND ALARM("lyo-slo-short")',
+                "StateValue": "OK",
+                "AlarmActions": ["arn:t"],
+                "ActionsEnabled": True,
+                **composite,
+            },
+        ]
+
+    assert names(security_and_monitoring, GUARDS, burn) == []
+    loud = names(security_and_monitoring, GUARDS, lambda f: burn(f, StateValue="ALARM"))
+    assert loud == ["alarm lyo-slo"]
+
+
+def test_alarms_of_releases_tell_nobody_but_count() -> None:
+    def watched(facts: dict[str, Any], state: str) -> None:
+        facts["alarms"].append(
+            {
+                "AlarmName": "lyo-release-5xx",
+                "StateValue": state,
+                "AlarmActions": [],
+                "ActionsEnabled": True,
+            }
+        )
+
+    assert names(security_and_monitoring, GUARDS, lambda f: watched(f, "OK")) == []
+    assert names(security_and_monitoring, GUARDS, lambda f: watched(f, "ALARM")) == [
+        "alarm lyo-release-5xx"
+    ]
+
+
 def test_an_environment_may_do_without_guards() -> None:
-    nothing = {"firewall": {}, "detectors": [], "alarms": [], "topics": []}
+    nothing = {"name": "lyo", "firewall": {}, "detectors": [], "alarms": [], "topics": []}
     wanted = {"firewall": False, "guardduty": False, "alarms": False}
     assert names(security_and_monitoring, nothing, **wanted) == []
     unconfirmed = names(
