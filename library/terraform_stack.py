@@ -303,6 +303,7 @@ def main() -> None:
             ("action", "apply", ["plan_dir", "phase"]),
             ("action", "mark", ["marker"]),
             ("action", "drift", ["marker"]),
+            ("action", "lift", ["marker"]),
             ("action", "destroy", ["marker"]),
         ],
         supports_check_mode=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lyo_aws import Aws, AwsFailure
-from ..lyo_phases.target import listed
+from ..lyo_phases.target import found, listed
 from . import state as decide
 from .plan import PlanRefused
 
@@ -92,6 +92,9 @@ class Destruction:
 
     def _begin(self) -> Path:
         self.stack.aws.call("sts", "get_caller_identity")
+        # Terraform outlives a run that was killed, and writes the state at its end.
+        check = self.stack.check_mode
+        self.stack.refuse_while_held(0 if check else self.stack.params["lock_timeout_seconds"])
         self.terraform.init()
         return Path(tempfile.mkdtemp(prefix="lyo-plan-", dir=self.terraform.data_dir))
 
@@ -111,7 +114,8 @@ class Destruction:
         for vault in decide.vaults(resources):
             name, arn = str(vault.values["name"]), str(vault.values["arn"])
             region = arn.split(":")[3]
-            answer = Aws({**self.stack.params["aws"], "region": region}).call(
+            answer = found(
+                Aws({**self.stack.params["aws"], "region": region}),
                 "backup",
                 "list_recovery_points_by_backup_vault",
                 BackupVaultName=name,

@@ -34,6 +34,7 @@ from .stream import explain_lock
 
 PREFIX = "lyo-plan-"
 FORGOTTEN_SECONDS = 24 * 3600
+LOCK_POLL_SECONDS = 2.0
 
 
 class Stack:
@@ -123,26 +124,40 @@ class Stack:
         # The first call of all asks whose account this is.
         self.aws.call("sts", "get_caller_identity")
         if read_only:
-            self._refuse_while_held()
+            self.refuse_while_held(0)
         remove_forgotten(self.terraform.data_dir)
         self.terraform.init()
         return Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.terraform.data_dir))
 
-    def _refuse_while_held(self) -> None:
-        """Without the lock: what another run is just changing would look like drift.
+    def refuse_while_held(self, seconds: float) -> None:
+        """Wait until nobody holds the state's lock; what reads without it would read half a change.
 
-        :raises TerraformFailure: another run holds the lock.
+        :param seconds: how long.
+        :raises TerraformFailure: another run still holds the lock.
         """
+        deadline = time.monotonic() + seconds
+        while True:
+            held = self._lock_holder()
+            if not held:
+                return
+            if time.monotonic() >= deadline:
+                unlock = f"terraform -chdir={self.terraform.project} force-unlock"
+                raise TerraformFailure(explain_lock(held, unlock))
+            self.progress("lock", f"{held.get('Who', 'somebody')} still holds the state", None)
+            time.sleep(LOCK_POLL_SECONDS)
+
+    def _lock_holder(self) -> dict[str, str]:
+        """Who holds the state's lock; empty when nobody does."""
         backend, marker = self.params["backend"], self.params["marker"]
         key = f"{marker['state_key']}.tflock"
         try:
             answer = self.aws.call("s3", "get_object", Bucket=backend["bucket"], Key=key)
         except AwsFailure as failure:
             if failure.code in ("NoSuchKey", "NoSuchBucket", "404"):
-                return
+                return {}
             raise
-        unlock = f"terraform -chdir={self.terraform.project} force-unlock"
-        raise TerraformFailure(explain_lock(json.loads(answer["Body"].read()), unlock))
+        holder: dict[str, str] = json.loads(answer["Body"].read())
+        return holder
 
     def apply(self) -> dict[str, Any]:
         """Apply the stage that the phase belongs to, unless an earlier phase's stage was that."""

@@ -263,6 +263,35 @@ def test_a_final_snapshots_name_that_is_taken_is_told_first(
     assert not played.act("destroy", monkeypatch, aws).failed
 
 
+def test_a_vault_that_is_gone_already_keeps_nothing(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.state(resource("module.database.aws_backup_vault.this", name="lyo-x", arn=VAULT_ARN))
+    gone = failure("ResourceNotFoundException")
+    done = played.act("destroy", monkeypatch, cloud(list_recovery_points_by_backup_vault=gone))
+    assert not done.failed
+    assert done.answer["kept"] == []
+
+
+def held_by(who: str) -> dict[str, Any]:
+    return {"Body": io.BytesIO(json.dumps({"ID": "abc", "Who": who}).encode())}
+
+
+@pytest.mark.parametrize("action", ["lift", "destroy"])
+def test_a_terraform_that_outlived_its_run_is_waited_for(
+    played: Played, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(running.time, "sleep", slept.append)
+    states = [held_by("giulia"), held_by("giulia"), NO_LOCK]
+    assert not played.act(action, monkeypatch, cloud(get_object=states)).failed
+    assert running.LOCK_POLL_SECONDS in slept
+    still = cloud(get_object=lambda _: held_by("giulia"))
+    done = played.act(action, monkeypatch, still, lock_timeout_seconds=0)
+    assert done.failed
+    assert "locked by giulia" in done.answer["msg"]
+
+
 def test_drift_fails_and_names_what_is_pending_apart(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
