@@ -40,6 +40,11 @@ options:
   ca_bundle:
     description: CAs that the environment's certificates come from, by default O(aws.ca_bundle).
     type: path
+  since:
+    description: >-
+      When the run planned, as RV(terraform_stack#module:planned_at). An alarm that rang before is
+      not held against what was applied. Without it, every alarm counts that rings.
+    type: str
   expected:
     description: What differs between environments. The defaults are production's.
     type: dict
@@ -171,6 +176,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "phases": {"type": "list", "elements": "str", "choices": PHASES, "required": True},
             "ca_bundle": {"type": "path"},
+            "since": {"type": "str"},
             "expected": {
                 "type": "dict",
                 "default": {},

@@ -185,6 +185,10 @@ pending:
   returned: O(action=plan)
   type: list
   elements: str
+planned_at:
+  description: When planning began, ISO 8601 in UTC.
+  returned: O(action=plan)
+  type: str
 plan_dir:
   description: Folder of the saved plan, empty when there is nothing to apply. Removed at the end.
   returned: O(action=plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from ..lyo_aws import parallel
@@ -10,6 +11,8 @@ from .findings import Finding, Findings, expect
 from .target import Target, found, listed
 
 CRITICAL = "critical"
+# What the names of the error budget's alarms go on with.
+BUDGET = "slo"
 # Alarms that a deployment watches while it bakes are named <name>-release-….
 RELEASE = "release"
 
@@ -28,6 +31,7 @@ def read(target: Target) -> dict[str, Any]:
         "firewall": firewall,
         "detectors": detectors,
         "alarms": [*alarms, *world],
+        "since": target.since,
         "topics": topics,
     }
 
@@ -107,7 +111,7 @@ def problems(facts: Mapping[str, Any], expected: Mapping[str, Any]) -> Findings:
         for detector in facts["detectors"]:
             yield from expect(detector, "GuardDuty detector", Status="ENABLED")
     if expected["alarms"]:
-        yield from _alarm_problems(facts["alarms"], f"{facts['name']}-{RELEASE}-")
+        yield from _alarm_problems(facts["alarms"], facts["name"], facts.get("since"))
         yield from _topic_problems(facts["topics"], expected)
 
 
@@ -121,7 +125,14 @@ def _firewall_problems(firewall: Mapping[str, Any]) -> Findings:
         yield Finding(f"web ACL {firewall['name']} logging", "off", "on")
 
 
-def _alarm_problems(alarms: list[Mapping[str, Any]], release: str) -> Findings:
+def _alarm_problems(
+    alarms: list[Mapping[str, Any]], name_of_all: str, since: datetime | None
+) -> Findings:
+    """What is wrong with the alarms.
+
+    :param since: when the run planned. What rang before is not the phase's doing, and a run that
+        may be the cure must not be stopped by it. None: whatever rings counts.
+    """
     if not alarms:
         yield Finding("number of alarms", 0, "one at least")
     # A part of a composite alarm speaks through that one.
@@ -130,15 +141,24 @@ def _alarm_problems(alarms: list[Mapping[str, Any]], release: str) -> Findings:
         if f'"{alarm["AlarmName"]}"' in rules:
             continue
         name = f"alarm {alarm['AlarmName']}"
-        # A new alarm has INSUFFICIENT_DATA until its first period is over.
-        if alarm.get("StateValue") == "ALARM":
+        # A new alarm has INSUFFICIENT_DATA until its first period is over. A spent error budget
+        # speaks of the past, and is no fault of what stands now.
+        budget = alarm["AlarmName"].startswith(f"{name_of_all}-{BUDGET}-")
+        if alarm.get("StateValue") == "ALARM" and not budget and _began(alarm, since):
             yield Finding(name, "ALARM", f"OK ({alarm.get('StateReason', '')})")
         # A deployment asks its alarms itself, they tell nobody.
-        told = alarm.get("AlarmActions") or alarm["AlarmName"].startswith(release)
+        asked = alarm["AlarmName"].startswith(f"{name_of_all}-{RELEASE}-")
+        told = alarm.get("AlarmActions") or asked
         if not told:
             yield Finding(f"{name} actions", "none", "somebody is told")
         elif not alarm.get("ActionsEnabled"):
             yield Finding(f"{name} actions", "disabled", "enabled")
+
+
+def _began(alarm: Mapping[str, Any], since: datetime | None) -> bool:
+    """Whether an alarm has come into its state since then."""
+    changed = alarm.get("StateTransitionedTimestamp")
+    return since is None or changed is None or changed >= since
 
 
 def _topic_problems(topics: list[Mapping[str, Any]], expected: Mapping[str, Any]) -> Findings:

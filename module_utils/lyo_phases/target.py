@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
@@ -22,6 +23,7 @@ class Target:
     :ivar aws: its account, in its region.
     :ivar world: its account, in us-east-1.
     :ivar expected: what the inventory wants, see the module's documentation.
+    :ivar since: when the run planned, None where nothing was applied.
     :ivar ca_bundle: CAs that its certificates come from; None for the public ones.
     """
 
@@ -31,6 +33,7 @@ class Target:
     world: Any
     expected: Mapping[str, Any]
     ca_bundle: str | None = None
+    since: datetime | None = None
     tags: list[dict[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,7 +48,8 @@ class Target:
         aws = Aws(params["aws"])
         world = Aws({**params["aws"], "region": GLOBAL_REGION})
         bundle = params["ca_bundle"] or params["aws"].get("ca_bundle")
-        return cls(params["env"], params["name"], aws, world, params["expected"], bundle)
+        since = datetime.fromisoformat(params["since"]) if params.get("since") else None
+        return cls(params["env"], params["name"], aws, world, params["expected"], bundle, since)
 
     def outputs(self) -> dict[str, Any]:
         """Terraform's outputs, empty before they are written."""

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class Stack:
 
     def plan(self) -> dict[str, Any]:
         """Plan once and keep the plan for the stages of this run."""
+        planned_at = datetime.now(UTC).isoformat(timespec="seconds")
         folder = self._begin()
         keep = False
         try:
@@ -84,6 +86,7 @@ class Stack:
         return {
             "changed": self.check_mode and bool(entered),
             "plan_dir": str(folder) if keep else "",
+            "planned_at": planned_at,
             "phases": entered,
             "pending": pending,
             "changes": self._described(plan.changes, where),

@@ -359,7 +359,7 @@ def test_parts_of_a_composite_alarm_speak_through_it() -> None:
         facts["alarms"] += [
             {"AlarmName": "lyo-slo-long", "StateValue": "ALARM", **quiet},
             {
-                "AlarmName": "lyo-slo",
+                "AlarmName": "lyo-outage",
                 "AlarmRule": 'ALARM("lyo-slo-long") AND ALARM("lyo-slo-short")',
                 "StateValue": "OK",
                 "AlarmActions": ["arn:t"],
@@ -370,7 +370,27 @@ def test_parts_of_a_composite_alarm_speak_through_it() -> None:
 
     assert names(security_and_monitoring, GUARDS, burn) == []
     loud = names(security_and_monitoring, GUARDS, lambda f: burn(f, StateValue="ALARM"))
-    assert loud == ["alarm lyo-slo"]
+    assert loud == ["alarm lyo-outage"]
+
+
+def test_a_spent_error_budget_is_told_elsewhere() -> None:
+    def spent(facts: dict[str, Any]) -> None:
+        facts["alarms"][0].update(AlarmName="lyo-slo-fast", StateValue="ALARM")
+
+    assert names(security_and_monitoring, GUARDS, spent) == []
+
+
+def test_what_rang_before_the_run_does_not_stop_its_cure() -> None:
+    planned = datetime(2026, 11, 23, 3, tzinfo=UTC)
+
+    def rings(facts: dict[str, Any], seconds: int) -> None:
+        facts["since"] = planned
+        facts["alarms"][0].update(
+            StateValue="ALARM", StateTransitionedTimestamp=planned + timedelta(seconds=seconds)
+        )
+
+    assert names(security_and_monitoring, GUARDS, lambda f: rings(f, -1)) == []
+    assert names(security_and_monitoring, GUARDS, lambda f: rings(f, 1)) == ["alarm lyo-5xx"]
 
 
 def test_alarms_of_releases_tell_nobody_but_count() -> None:
