@@ -129,6 +129,28 @@ def test_a_canary_gets_its_share_before_the_rest(environment: Environment) -> No
     assert sum(s["v1"] for s in mixed) < sum(s["slow"] for s in mixed)
 
 
+def test_bad_traffic_under_a_canary_is_turned_back_by_its_alarm(environment: Environment) -> None:
+    deployment = {
+        "strategy": "CANARY",
+        "canary_percent": 10,
+        "canary_bake_time_minutes": 10,
+        "bake_time_minutes": 3,
+    }
+    run, report = under_load(
+        environment,
+        "deploy.yml",
+        *("-e", "release=badtraffic", "-e", json.dumps({"lyo_deployment": deployment})),
+    )
+    assert run.returncode == 2, run.output
+    assert "ROLLED_BACK release badtraffic" in run.output
+    assert "alarms in state ALARM: lyo-local-release-5xx" in run.output
+    assert release_of(environment) == "v1"
+    # What failed is the canary's share at most, and only what the release itself answered.
+    assert set(report.kinds) == {"status 500"}, report.summary()
+    assert report.failed < 0.1 * report.sent
+    assert report.releases["badtraffic"] < 0.2 * report.releases["v1"]
+
+
 def test_after_all_of_it_nothing_is_left_to_do(environment: Environment) -> None:
     run = environment.run("deploy.yml")
     assert run.returncode == 0, run.output
