@@ -91,7 +91,13 @@ options:
         type: bool
         default: true
       alarms:
-        description: There are alarms, each with an action, and none is in ALARM.
+        description: There are alarms, and each tells somebody.
+        type: bool
+        default: true
+      quiet:
+        description: >-
+          No alarm is in ALARM once tasks run; those of the error budget, which look back for days,
+          do not count.
         type: bool
         default: true
       critical_subscription:
@@ -160,6 +166,7 @@ EXPECTED = {
     "firewall": True,
     "guardduty": True,
     "alarms": True,
+    "quiet": True,
     "critical_subscription": True,
     "zone": True,
     "delegation": True,

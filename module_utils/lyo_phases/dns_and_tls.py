@@ -28,7 +28,7 @@ def read(target: Target) -> dict[str, Any]:
         lambda: _certificates(target),
         lambda: _distribution(target, outputs),
         lambda: _health(target, outputs),
-        lambda: _serving(target),
+        lambda: serving(target),
         lambda: _outside(target, outputs),
     )
     return {
@@ -106,14 +106,6 @@ def _health(target: Target, outputs: Mapping[str, Any]) -> list[str]:
         str(observation["StatusReport"]["Status"])
         for observation in answer.get("HealthCheckObservations", [])
     ]
-
-
-def _serving(target: Target) -> bool:
-    """Whether the service has tasks; none before the first release, so nothing can be well then."""
-    services = found(
-        target.aws, "ecs", "describe_services", cluster=target.name, services=[target.name]
-    ).get("services", [])
-    return any(service.get("runningCount") for service in services)
 
 
 def _outside(target: Target, outputs: Mapping[str, Any]) -> dict[str, Any]:

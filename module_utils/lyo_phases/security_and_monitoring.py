@@ -8,7 +8,7 @@ from typing import Any
 
 from ..lyo_aws import parallel
 from .findings import Finding, Findings, expect
-from .target import Target, found, listed
+from .target import Target, found, listed, serving
 
 CRITICAL = "critical"
 # What the names of the error budget's alarms go on with.
@@ -19,12 +19,13 @@ RELEASE = "release"
 
 def read(target: Target) -> dict[str, Any]:
     """Return what AWS says about the environment's guards."""
-    firewall, detectors, alarms, world, topics = parallel(
+    firewall, detectors, alarms, world, topics, serves = parallel(
         lambda: _firewall(target),
         lambda: _detectors(target),
         lambda: _alarms(target.aws, target.name),
         lambda: _alarms(target.world, target.name),
         lambda: _topics(target),
+        lambda: serving(target),
     )
     return {
         "name": target.name,
@@ -33,6 +34,7 @@ def read(target: Target) -> dict[str, Any]:
         "alarms": [*alarms, *world],
         "since": target.since,
         "topics": topics,
+        "serving": serves,
     }
 
 
@@ -111,7 +113,9 @@ def problems(facts: Mapping[str, Any], expected: Mapping[str, Any]) -> Findings:
         for detector in facts["detectors"]:
             yield from expect(detector, "GuardDuty detector", Status="ENABLED")
     if expected["alarms"]:
-        yield from _alarm_problems(facts["alarms"], facts["name"], facts.get("since"))
+        # While no task runs alarms ring, and rightly.
+        quiet = expected["quiet"] and facts["serving"]
+        yield from _alarm_problems(facts["alarms"], facts["name"], facts.get("since"), quiet=quiet)
         yield from _topic_problems(facts["topics"], expected)
 
 
@@ -126,10 +130,11 @@ def _firewall_problems(firewall: Mapping[str, Any]) -> Findings:
 
 
 def _alarm_problems(
-    alarms: list[Mapping[str, Any]], name_of_all: str, since: datetime | None
+    alarms: list[Mapping[str, Any]], name_of_all: str, since: datetime | None, *, quiet: bool
 ) -> Findings:
     """What is wrong with the alarms.
 
+    :param quiet: whether none may ring.
     :param since: when the run planned. What rang before is not the phase's doing, and a run that
         may be the cure must not be stopped by it. None: whatever rings counts.
     """
@@ -144,7 +149,8 @@ def _alarm_problems(
         # A new alarm has INSUFFICIENT_DATA until its first period is over. A spent error budget
         # speaks of the past, and is no fault of what stands now.
         budget = alarm["AlarmName"].startswith(f"{name_of_all}-{BUDGET}-")
-        if alarm.get("StateValue") == "ALARM" and not budget and _began(alarm, since):
+        rings = alarm.get("StateValue") == "ALARM" and not budget and _began(alarm, since)
+        if quiet and rings:
             yield Finding(name, "ALARM", f"OK ({alarm.get('StateReason', '')})")
         # A deployment asks its alarms itself, they tell nobody.
         asked = alarm["AlarmName"].startswith(f"{name_of_all}-{RELEASE}-")

@@ -101,3 +101,11 @@ def listed(aws: Any, service: str, operation: str, key: str, /, **params: Any) -
             return []
         raise
     return items
+
+
+def serving(target: Target) -> bool:
+    """Whether the service has tasks; none before the first release, so nothing can be well then."""
+    answer = found(
+        target.aws, "ecs", "describe_services", cluster=target.name, services=[target.name]
+    )
+    return any(service.get("runningCount") for service in answer.get("services", []))

@@ -303,6 +303,7 @@ def test_only_rules_that_forward_count() -> None:
 
 GUARDS: dict[str, Any] = {
     "name": "lyo",
+    "serving": True,
     "firewall": {"name": "lyo", "rules": ["rate"], "logs": ["arn:logs"]},
     "detectors": [{"Status": "ENABLED"}],
     "alarms": [
@@ -393,6 +394,18 @@ def test_what_rang_before_the_run_does_not_stop_its_cure() -> None:
     assert names(security_and_monitoring, GUARDS, lambda f: rings(f, 1)) == ["alarm lyo-5xx"]
 
 
+def test_alarms_may_ring_while_nothing_serves_or_where_things_are_broken_on_purpose() -> None:
+    def ring(facts: dict[str, Any], *, serving: bool) -> None:
+        facts["alarms"][0]["StateValue"] = "ALARM"
+        facts["serving"] = serving
+
+    loud = names(security_and_monitoring, GUARDS, lambda f: ring(f, serving=True))
+    assert loud == ["alarm lyo-5xx"]
+    assert names(security_and_monitoring, GUARDS, lambda f: ring(f, serving=False)) == []
+    broken = names(security_and_monitoring, GUARDS, lambda f: ring(f, serving=True), quiet=False)
+    assert broken == []
+
+
 def test_alarms_of_releases_tell_nobody_but_count() -> None:
     def watched(facts: dict[str, Any], state: str) -> None:
         facts["alarms"].append(
@@ -411,7 +424,14 @@ def test_alarms_of_releases_tell_nobody_but_count() -> None:
 
 
 def test_an_environment_may_do_without_guards() -> None:
-    nothing = {"name": "lyo", "firewall": {}, "detectors": [], "alarms": [], "topics": []}
+    nothing = {
+        "name": "lyo",
+        "serving": True,
+        "firewall": {},
+        "detectors": [],
+        "alarms": [],
+        "topics": [],
+    }
     wanted = {"firewall": False, "guardduty": False, "alarms": False}
     assert names(security_and_monitoring, nothing, **wanted) == []
     unconfirmed = names(
