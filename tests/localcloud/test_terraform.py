@@ -17,6 +17,7 @@ import pytest
 
 from localcloud import lifecycle, outside
 from tests.localcloud.conftest import ROOT, RunningCloud, localcloud
+from tests.localcloud.leftovers import Finder, Item
 
 # The provider waits about a minute for each of database, load balancer and bucket lifecycle.
 APPLY_SECONDS = 600
@@ -43,12 +44,20 @@ def terraform(cloud: RunningCloud, *arguments: str) -> subprocess.CompletedProce
 
 
 @pytest.fixture(scope="module")
-def applied(own_cloud: RunningCloud) -> RunningCloud:
-    """The cloud with the whole stack in it."""
+def finder(own_cloud: RunningCloud) -> tuple[Finder, set[Item]]:
+    """Finds what is in the cloud; and what was in it, with the state's bucket, before the apply."""
     own_cloud.client("s3").create_bucket(
         Bucket="lyo-local-123456789012-tfstate",
         CreateBucketConfiguration={"LocationConstraint": own_cloud.content["region"]},
     )
+    finder = Finder(own_cloud.content)
+    return finder, finder.look()
+
+
+@pytest.fixture(scope="module")
+def applied(own_cloud: RunningCloud, finder: tuple[Finder, set[Item]]) -> RunningCloud:
+    """The cloud with the whole stack in it."""
+    del finder  # looked before
     done = terraform(own_cloud, "apply", "-no-color", "-auto-approve", "-parallelism=30")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return own_cloud
@@ -259,21 +268,13 @@ def test_tags_of_a_scalable_target_can_be_changed(applied: RunningCloud) -> None
 
 
 @pytest.mark.timeout(APPLY_SECONDS)
-def test_destroy_leaves_nothing(applied: RunningCloud) -> None:
+def test_destroy_leaves_nothing(applied: RunningCloud, finder: tuple[Finder, set[Item]]) -> None:
+    find, before = finder
+    made = find.look() - before
+    # Or nothing would be found afterwards, whatever is left.
+    assert len(made) > 150, "most of what was applied is not listed"
+    assert {item.region for item in made} == {"eu-south-1", "us-east-1", "eu-central-1"}
     done = terraform(applied, "destroy", "-no-color", "-auto-approve", "-parallelism=30")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    client = applied.client
-    assert client("rds").describe_db_instances()["DBInstances"] == []
-    assert client("elasticache").describe_replication_groups()["ReplicationGroups"] == []
-    assert client("elbv2").describe_load_balancers()["LoadBalancers"] == []
-    assert client("secretsmanager").list_secrets()["SecretList"] == []
-    assert client("ecr").describe_repositories()["repositories"] == []
-    assert client("cloudfront").list_distributions()["DistributionList"]["Quantity"] == 0
-    assert client("route53").list_hosted_zones()["HostedZones"] == []
-    assert client("route53").list_health_checks()["HealthChecks"] == []
-    for region in (applied.content["region"], "us-east-1"):
-        assert certificates(applied, region) == []
-        alarms = outside.client(applied.content, "cloudwatch", region=region).describe_alarms()
-        assert alarms["MetricAlarms"] == []
-    buckets = [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]]
-    assert buckets == ["lyo-local-123456789012-tfstate"]
+    left = find.look() - before
+    assert left == set(), "\n".join(map(str, sorted(left)))
