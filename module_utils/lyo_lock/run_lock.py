@@ -199,6 +199,16 @@ def by_hand(module: Any, aws: Aws) -> dict[str, Any]:
     return {"changed": True, "token": lock.token, "note": f"opened; {decide.holder(lock)} held it"}
 
 
+def explain(failure: Exception, bucket: str, env: str) -> str:
+    """Return what a person reads."""
+    if isinstance(failure, AwsFailure) and failure.code == "NoSuchBucket":
+        return (
+            f"the state bucket {bucket} does not exist. "
+            f"Type: ansible-playbook bootstrap.yml -e env={env}"
+        )
+    return str(failure)
+
+
 def run(module: Any) -> None:
     """Run the module ``run_lock``."""
     aws = Aws(module.params["aws"])
@@ -212,6 +222,7 @@ def run(module: Any) -> None:
         else:
             answer = by_hand(module, aws)
     except (LockRefused, AwsFailure) as failure:
-        module.fail_json(msg=str(failure), verdict=FAILED, reasons=[str(failure)], changed=False)
+        text = explain(failure, module.params["bucket"], module.params["env"])
+        module.fail_json(msg=text, verdict=FAILED, reasons=[text], changed=False)
     else:
         module.exit_json(**answer)

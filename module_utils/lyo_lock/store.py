@@ -41,11 +41,6 @@ class LockStore:
         except AwsFailure as failure:
             if failure.code in _MISSING:
                 return Found(None)
-            if failure.code == "NoSuchBucket":
-                raise AwsFailure(
-                    "NoSuchBucket",
-                    f"the state bucket {self.bucket} does not exist: run bootstrap.yml first",
-                ) from None
             raise
         try:
             lock = parse(answer["Body"].read())

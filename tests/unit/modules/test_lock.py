@@ -20,6 +20,7 @@ from ansible.module_utils.lyo_lock import decide
 from ansible.module_utils.lyo_lock.decide import REFUSE, TAKE, WAIT, Found, first_step
 from ansible.module_utils.lyo_lock.guardian import Controller, Guardian, listen
 from ansible.module_utils.lyo_lock.record import FREE, HELD, Lock, parse
+from ansible.module_utils.lyo_lock.run_lock import explain
 from ansible.module_utils.lyo_lock.store import LockStore, Overtaken
 
 from .fakes import AWS
@@ -156,8 +157,10 @@ def test_what_is_no_lock_is_not_overwritten(store: LockStore, bucket: Bucket) ->
 
 def test_a_missing_bucket_says_what_to_type(store: LockStore, bucket: Bucket) -> None:
     bucket.broken = "NoSuchBucket"
-    with pytest.raises(AwsFailure, match="bootstrap"):
+    with pytest.raises(AwsFailure) as caught:
         store.read()
+    text = explain(caught.value, "states", "staging")
+    assert "states does not exist. Type: ansible-playbook bootstrap.yml -e env=staging" in text
 
 
 # The fence.
