@@ -44,6 +44,10 @@ options:
         type: list
         elements: path
         required: true
+      variables:
+        description: Values of variables that a plan is given besides, not secret.
+        type: dict
+        default: {}
       bucket:
         description: Bucket of the state.
         type: str
@@ -139,6 +143,7 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "paths": {"type": "list", "elements": "path", "required": True},
+                    "variables": {"type": "dict", "default": {}},
                     "bucket": {"type": "str", "required": True},
                     # Names, not secrets.
                     "state_key": {"type": "str", "default": "lyo.tfstate", "no_log": False},

@@ -164,7 +164,7 @@ def _alarms(regions: Sequence[Aws], prefix: str) -> dict[str, str]:
 
 
 def _infrastructure(aws: Aws, infra: Mapping[str, Any], now: datetime) -> Infrastructure:
-    files = infra_marker.fingerprint(infra["paths"])
+    files = infra_marker.fingerprint(infra["paths"], infra["variables"])
     bucket = infra["bucket"]
     marker, state = parallel(
         lambda: infra_marker.read_marker(aws, bucket, infra["marker_key"]),

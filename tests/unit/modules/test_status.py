@@ -45,6 +45,7 @@ def params(folder: Path) -> dict[str, Any]:
         "alarm_prefix": "lyo-production",
         "infra": {
             "paths": [str(folder / "terraform")],
+            "variables": {},
             "bucket": "state",
             "state_key": "lyo.tfstate",
             "marker_key": "lyo.plan.json",
