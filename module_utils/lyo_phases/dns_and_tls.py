@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..lyo_aws import parallel
 from . import nameservers, probes
 from .findings import Finding, Findings, expect
-from .target import Target, found
+from .target import Target, found, serving
 
 DAY_SECONDS = 86400
 # What a browser is told with every page of the dashboard.
@@ -23,7 +23,7 @@ def read(target: Target) -> dict[str, Any]:
     outputs = target.outputs()
     if not outputs:
         return {"outputs": {}}
-    zone, certificates, distribution, health, serving, outside = parallel(
+    zone, certificates, distribution, health, serves, outside = parallel(
         lambda: _zone(target, outputs),
         lambda: _certificates(target),
         lambda: _distribution(target, outputs),
@@ -37,7 +37,7 @@ def read(target: Target) -> dict[str, Any]:
         "certificates": certificates,
         "distribution": distribution,
         "health": health,
-        "serving": serving,
+        "serving": serves,
         "outside": outside,
         "now": time.time(),
     }

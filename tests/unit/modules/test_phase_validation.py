@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import json
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,10 @@ from ansible.module_utils.lyo_phases import (
     foundation,
     security_and_monitoring,
 )
+from ansible.module_utils.lyo_phases.run import PHASES, validate
+from ansible.module_utils.lyo_phases.target import Target
+
+from .fakes import failure
 
 LIBRARY = Path(__file__).resolve().parents[3] / "library"
 Change = Callable[[dict[str, Any]], object]
@@ -566,3 +572,45 @@ def test_where_nobody_resolves_its_names_only_the_addresses_count() -> None:
         facts.update(zone={}, health=[], certificates=facts["certificates"][:1])
 
     assert names(dns_and_tls, NAMES, less, zone=False, delegation=False) == []
+
+
+class EmptyAws:
+    """An account in which nothing is but Terraform's outputs."""
+
+    region = "eu-south-1"
+
+    def __init__(self, **outputs: str) -> None:
+        self.outputs = outputs
+
+    def call(self, service: str, operation: str, /, **_: Any) -> dict[str, Any]:
+        if (service, operation) == ("ssm", "get_parameter"):
+            return {"Parameter": {"Value": json.dumps(self.outputs)}}
+        if operation == "describe_alarms":
+            return {}
+        raise failure("ResourceNotFoundException")
+
+    def all(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
+
+def test_every_phase_of_an_empty_account_is_read_and_found_wanting() -> None:
+    nowhere = f"https://127.0.0.1:{free_port()}"
+    aws = EmptyAws(
+        api_url=nowhere,
+        dashboard_url=nowhere,
+        distribution_id="E1",
+        zone_id="Z1",
+        health_check_id="H1",
+        load_balancer_dns_name="lb",
+    )
+    wanted = {**expected(), "delegation": False, "http_port": free_port()}
+    target = Target("x", "lyo-x", aws, aws, wanted)
+    findings = validate(target, list(PHASES))
+    assert {name for name, found in findings.items() if found} == set(PHASES)
+    assert f"TLS of {nowhere}" in [f.name for f in findings["dns_and_tls"]]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
