@@ -20,8 +20,9 @@ def publish(
 
     The caller holds the cloud's lock.
     """
-    for name, (value, _) in figures.items():
-        cloud.parts["cloudwatch"].measure(region, namespace, name, dimensions, [value])
+    if "cloudwatch" in cloud.parts:  # tests start some parts alone
+        for name, (value, _) in figures.items():
+            cloud.parts["cloudwatch"].measure(region, namespace, name, dimensions, [value])
     cloud.backend("cloudwatch", region).put_metric_data(
         namespace,
         [
