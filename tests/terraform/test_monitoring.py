@@ -184,13 +184,32 @@ def test_every_description_says_what_to_do_and_where_more_is(everything: Resourc
         assert len(text) <= 1024, name
 
 
+# The alarms of the other modules stand beside what they watch; their texts name the section literally.
+ELSEWHERE_DESCRIBED = {
+    f"{path.parent.name}/{path.name}: {text}": re.search(
+        r"First: \S.+\(docs/runbooks/alarms\.md, ([a-z0-9-]+)\)$", text
+    )
+    for path in sorted((ROOT / "terraform/modules").glob("*/*.tf"))
+    if path.parent.name != "monitoring"
+    for text in re.findall(r'alarm_description\s*= "(.+)"', path.read_text())
+}
+
+
+def test_alarms_of_other_modules_say_what_to_do_too() -> None:
+    assert len(ELSEWHERE_DESCRIBED) == 5
+    for text, section in ELSEWHERE_DESCRIBED.items():
+        assert section, text
+        assert section[1] in SECTIONS, f"docs/runbooks/alarms.md has no section {section[1]}"
+
+
 def test_the_runbook_has_no_section_of_an_alarm_that_is_gone(everything: Resources) -> None:
     named = {
         re.sub(r".*, ([a-z0-9-]+)\)$", r"\1", alarm["alarm_description"])
         for alarm in (alarms_of(everything) | composites_of(everything)).values()
     }
-    # cost is told by AWS Budgets, without an alarm.
-    assert named | {"cost", "deployment-failed"} == SECTIONS
+    elsewhere = {section[1] for section in ELSEWHERE_DESCRIBED.values() if section}
+    # cost is told by AWS Budgets, without an alarm; deployment-failed by an event of ECS.
+    assert named | elsewhere | {"cost", "deployment-failed"} == SECTIONS
 
 
 def test_what_an_environment_lacks_is_not_watched(runs: dict[str, Resources]) -> None:

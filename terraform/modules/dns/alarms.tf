@@ -4,7 +4,7 @@ resource "aws_cloudwatch_metric_alarm" "api_health" {
   provider = aws.us_east_1
 
   alarm_name          = "${var.name}-api-unhealthy"
-  alarm_description   = "Route 53 finds the load balancer of ${var.name} unwell: ${local.api_host} leads to the static page, and WhatsApp's messages wait. Type: ansible-playbook status.yml"
+  alarm_description   = "Route 53 finds the load balancer of ${var.name} unwell: ${local.api_host} leads to the static page, and WhatsApp's messages wait. First: ansible-playbook verify.yml. (docs/runbooks/alarms.md, api-unhealthy)"
   namespace           = "AWS/Route53"
   metric_name         = "HealthCheckStatus"
   dimensions          = { HealthCheckId = aws_route53_health_check.api.id }
@@ -22,7 +22,7 @@ resource "aws_cloudwatch_metric_alarm" "api_health" {
 # always the validation record is gone. https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html
 resource "aws_cloudwatch_metric_alarm" "api_certificate" {
   alarm_name          = "${var.name}-api-certificate-expiry"
-  alarm_description   = "ACM has not renewed the load balancer's certificate (${local.api_host}): look at its validation records."
+  alarm_description   = "ACM has not renewed the load balancer's certificate (${local.api_host}). First: ansible-playbook drift.yml names a validation record that is gone. (docs/runbooks/alarms.md, certificate-expiry)"
   namespace           = "AWS/CertificateManager"
   metric_name         = "DaysToExpiry"
   dimensions          = { CertificateArn = aws_acm_certificate.api.arn }
@@ -40,7 +40,7 @@ resource "aws_cloudwatch_metric_alarm" "edge_certificate" {
   provider = aws.us_east_1
 
   alarm_name          = "${var.name}-edge-certificate-expiry"
-  alarm_description   = "ACM has not renewed CloudFront's certificate (${local.dashboard_host}): look at its validation records."
+  alarm_description   = "ACM has not renewed CloudFront's certificate (${local.dashboard_host}). First: ansible-playbook drift.yml names a validation record that is gone. (docs/runbooks/alarms.md, certificate-expiry)"
   namespace           = "AWS/CertificateManager"
   metric_name         = "DaysToExpiry"
   dimensions          = { CertificateArn = aws_acm_certificate.edge.arn }

@@ -1,7 +1,7 @@
 # https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html
 resource "aws_cloudwatch_metric_alarm" "blocked" {
   alarm_name        = "${var.name}-waf-blocked-requests"
-  alarm_description = "WAF blocks more than ${var.waf.blocked_alarm} requests in five minutes: an attack, or a rule that blocks customers. The log group ${aws_cloudwatch_log_group.waf.name} has the rules and addresses; a rule of ours that is wrong goes into waf.count_only."
+  alarm_description = "WAF blocks more than ${var.waf.blocked_alarm} requests in five minutes: an attack, or a rule that blocks customers. First: the log group ${aws_cloudwatch_log_group.waf.name} has the rules and addresses. (docs/runbooks/alarms.md, waf-blocked-requests)"
 
   namespace           = "AWS/WAFV2"
   metric_name         = "BlockedRequests"
@@ -33,7 +33,7 @@ resource "aws_cloudwatch_log_metric_filter" "webhook_blocked" {
 
 resource "aws_cloudwatch_metric_alarm" "webhook_blocked" {
   alarm_name        = "${var.name}-waf-webhook-blocked"
-  alarm_description = "WAF blocked a GET or POST of ${var.waf.webhook_path}: a customer's message waits for Meta's next try, and is lost when its tries end. See httpRequest.clientIp and terminatingRuleId in ${aws_cloudwatch_log_group.waf.name}; put the rule into waf.count_only, or raise waf.webhook_limit, and apply."
+  alarm_description = "WAF blocked a GET or POST of ${var.waf.webhook_path}: a customer's message waits for Meta's next try, and is lost when its tries end. First: httpRequest.clientIp and terminatingRuleId in ${aws_cloudwatch_log_group.waf.name}. (docs/runbooks/alarms.md, waf-webhook-blocked)"
 
   namespace           = aws_cloudwatch_log_metric_filter.webhook_blocked.metric_transformation[0].namespace
   metric_name         = aws_cloudwatch_log_metric_filter.webhook_blocked.metric_transformation[0].name
