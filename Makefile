@@ -36,4 +36,4 @@ lock: setup ## resolve the lock files anew (UPGRADE=--upgrade for newer versions
 	@scripts/lock $(UPGRADE)
 
 clean: down ## remove everything that set-up and runs have made
-	rm -rf .venv .tools .cache .localcloud* .pytest_cache .mypy_cache .ruff_cache .ansible
+	rm -rf .venv .tools .cache .localcloud* .graphdouble* .pytest_cache .mypy_cache .ruff_cache .ansible
