@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import random
 import socket
 import ssl
@@ -21,17 +20,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from graphdouble.errors import GraphError, invalid_parameter, not_reproduced, unreachable_callback
+from graphdouble.loopback import is_loopback
 
 MAX_URL = 200
 USER_AGENT = "facebookplatform/1.0 (+http://developers.facebook.com)"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is one of this machine's loopback addresses."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Hosts(AbstractResolver):

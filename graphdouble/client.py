@@ -6,7 +6,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,7 +45,7 @@ class DoubleClient:
         """Forget everything, as if just started."""
         self.call("POST", "reset")
 
-    def seed(self, tenants: int | list[Mapping[str, Any]], **options: Any) -> Document:
+    def seed(self, tenants: int | Sequence[Mapping[str, Any]], **options: Any) -> Document:
         """Add tenants: {app: {id, secret}, tenants: [{account_id, token, numbers}]}."""
         return self.call("POST", "seed", {"tenants": tenants, **options})
 

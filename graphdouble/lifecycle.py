@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from graphdouble.callbacks import is_loopback
 from graphdouble.client import DoubleClient
+from graphdouble.loopback import is_loopback
 
 # Says that a folder is a double's, so that `down` never removes anything else.
 _MARKER = "GRAPHDOUBLE"
