@@ -56,8 +56,11 @@ class Rule:
     :ivar operation: API name (`UpdateService`); empty for every operation.
     :ivar kind: `read`, `write` or empty for both.
     :ivar user_agent: regular expression that the caller's user agent must contain.
+    :ivar request: regular expression that the request's path, with the metadata of an S3 object
+        behind it as `name=value`, must contain: which object is meant.
     :ivar nth: only the nth call that the rule meets, from 1; 0 for each.
     :ivar first: only from this call on.
+    :ivar last: only up to this call; 0 for no end.
     :ivar rate: share of the calls met, 0 to 1.
     :ivar seconds: wall seconds, for `slow` and `stale`.
     """
@@ -68,12 +71,16 @@ class Rule:
     operation: str = ""
     kind: str = ""
     user_agent: str = "lyo-ops"
+    request: str = ""
     nth: int = 0
     first: int = 0
+    last: int = 0
     rate: float = 1.0
     seconds: float = 1.0
 
-    def meets(self, service: str, operation: str, kind: str, user_agent: str) -> bool:
+    def meets(
+        self, service: str, operation: str, kind: str, user_agent: str, request: str = ""
+    ) -> bool:
         """Whether a call is of those the rule is about, its number and chance apart."""
         return (
             self.service in ("", service)
@@ -81,6 +88,7 @@ class Rule:
             and self.kind in ("", kind)
             and (self.action != "stale" or (kind == "read" and service != "s3"))
             and re.search(self.user_agent, user_agent) is not None
+            and re.search(self.request, request) is not None
         )
 
 
@@ -175,7 +183,9 @@ class Faults(Generic[Answer]):
         """
         if not self._rules:
             return do()
-        rule = self._choose(service, operation, kind, str(environ.get("HTTP_USER_AGENT", "")))
+        rule = self._choose(
+            service, operation, kind, str(environ.get("HTTP_USER_AGENT", "")), _request(environ)
+        )
         if rule is None:
             return self._remembered(service, kind, environ, do)
         name = f"{service}:{operation}"
@@ -196,11 +206,13 @@ class Faults(Generic[Answer]):
             raise CutError(executed=True)
         return answer
 
-    def _choose(self, service: str, operation: str, kind: str, user_agent: str) -> Rule | None:
+    def _choose(
+        self, service: str, operation: str, kind: str, user_agent: str, request: str
+    ) -> Rule | None:
         with self._lock:
             chosen = None
             for index, rule in enumerate(self._rules):
-                if not rule.meets(service, operation, kind, user_agent):
+                if not rule.meets(service, operation, kind, user_agent, request):
                     continue
                 self._met[index] += 1
                 if chosen is None and self._due(rule, index):
@@ -215,6 +227,8 @@ class Faults(Generic[Answer]):
     def _due(self, rule: Rule, index: int) -> bool:
         number = self._met[index]
         if (rule.nth and number != rule.nth) or number < rule.first:
+            return False
+        if rule.last and number > rule.last:
             return False
         if rule.rate >= 1:
             return True
@@ -298,6 +312,19 @@ def _key(environ: Mapping[str, Any]) -> str:
         str(environ.get("HTTP_AUTHORIZATION", "")).split("/aws4_request")[0].split("/", 2)[-1],
     )
     return hashlib.sha256(repr(parts).encode() + environ.get("localcloud.body", b"")).hexdigest()
+
+
+_METADATA = "HTTP_X_AMZ_META_"
+
+
+def _request(environ: Mapping[str, Any]) -> str:
+    """What a rule's `request` is searched in."""
+    metadata = [
+        f"{name.removeprefix(_METADATA).replace('_', '-').lower()}={value}"
+        for name, value in sorted(environ.items())
+        if name.startswith(_METADATA)
+    ]
+    return " ".join([str(environ.get("PATH_INFO", "")), *metadata])
 
 
 def cut(environ: Mapping[str, Any]) -> None:

@@ -8,39 +8,27 @@ one :class:`AwsFailure` whose message says what to do.
 from __future__ import annotations
 
 import ipaddress
+import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from .lyo_aws_failure import MAX_ATTEMPTS, AwsFailure, explain
+
+__all__ = ["Aws", "AwsFailure", "aws_argument_spec", "check_endpoint", "explain", "parallel"]
+
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 20
-MAX_ATTEMPTS = 6
 USER_AGENT = "lyo-ops"
 
 # Operations that only read; any other one is a write and needs the account confirmed first.
 _READ_PREFIXES = ("describe_", "list_", "get_", "head_", "batch_get_", "batch_check_", "filter_")
-
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_BAD_CREDENTIALS = {
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-    "AuthFailure",
-    "InvalidAccessKeyId",
-    "MissingAuthenticationToken",
-}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
-_THROTTLED = {
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestLimitExceeded",
-    "TooManyRequestsException",
-    "SlowDown",
-}
+_READ_NAMES = tuple("".join(w.capitalize() for w in p.split("_")) for p in _READ_PREFIXES)
+# The longest pause between two attempts of our own, in seconds; botocore's are the same.
+MAX_PAUSE_SECONDS = 20.0
 
 
 def aws_argument_spec() -> dict[str, Any]:
@@ -87,21 +75,6 @@ def parallel(*calls: Callable[[], Any]) -> list[Any]:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-class AwsFailure(Exception):  # noqa: N818 - a failure to report, its name is what it is
-    """A call, or the way to AWS, failed.
-
-    :ivar code: AWS's error code (``ServiceNotFoundException``), or one of ours: ``NoCredentials``,
-        ``Unreachable``, ``WrongAccount``, ``BadEndpoint``, ``LockLost``, ``Client``.
-    :ivar operation: ``ecs:UpdateService`` and the like, empty where no call was made.
-    """
-
-    def __init__(self, code: str, message: str, operation: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.operation = operation
-
-
 def check_endpoint(endpoint_url: str) -> tuple[str, int]:
     """Return host and port of an endpoint, which must be ``http(s)`` on this machine.
 
@@ -126,37 +99,6 @@ def check_endpoint(endpoint_url: str) -> tuple[str, int]:
     return host, port
 
 
-def explain(code: str, message: str, operation: str, endpoint_url: str | None) -> str:
-    """Return the one line a person reads when ``operation`` failed with ``code``."""
-    if code in _EXPIRED:
-        return (
-            f"the AWS credentials have expired (at {operation}): log in again, "
-            "then run the same command again"
-        )
-    if code in _BAD_CREDENTIALS:
-        return f"AWS does not accept the credentials (at {operation}, {code}): {message}"
-    if code in _DENIED:
-        return (
-            f"access denied: these credentials may not do {operation}. "
-            f"Grant it or use another role. AWS says: {message}"
-        )
-    if code in _THROTTLED:
-        return (
-            f"AWS keeps throttling {operation} ({code}), also after {MAX_ATTEMPTS} attempts: "
-            "wait a minute and run the same command again"
-        )
-    if code == "NoCredentials":
-        return (
-            "there are no AWS credentials: log in (aws sso login), set AWS_PROFILE, "
-            "or name a profile in the inventory's lyo_aws"
-        )
-    if code == "Unreachable":
-        if endpoint_url:
-            return f"nothing answers at {endpoint_url}: is the local cloud up? make demo"
-        return f"AWS cannot be reached (at {operation}): {message}"
-    return f"{operation} failed ({code}): {message}" if operation else message
-
-
 class Aws:
     """One session and configuration, one client per service, made when first needed.
 
@@ -167,9 +109,16 @@ class Aws:
 
     Where the options have a ``fence``, every write first makes sure that the run still holds the
     environment's lock: AWS itself has no fencing, so a run that was stalled must find out by itself.
+    So does every repetition of a write whose answer was lost: it is a write as well.
     """
 
-    def __init__(self, options: Mapping[str, Any], *, defer_account: bool = False) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        *,
+        defer_account: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.region: str = options["region"]
         self.account_id: str = str(options["account_id"])
         self.endpoint_url: str | None = options.get("endpoint_url") or None
@@ -181,7 +130,8 @@ class Aws:
         self._lock = threading.RLock()
         self._session: Any = None
         self._config: Any = None
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, bool], Any] = {}
+        self._sleep = sleep
 
     @property
     def secrets(self) -> list[str]:
@@ -221,13 +171,23 @@ class Aws:
             s3={"addressing_style": "path"} if self.endpoint_url else {},
         )
 
-    def client(self, service: str) -> Any:
-        """Return the botocore client of ``service`` (``ecs``, ``elbv2``, …), always the same."""
+    def client(self, service: str, *, once: bool = False) -> Any:
+        """Return the botocore client of ``service`` (``ecs``, ``elbv2``, …), always the same.
+
+        :param once: one that sends a request once and leaves repeating it to the caller.
+        """
         with self._lock:
             if self._session is None:
                 self._open()
-            if service not in self._clients:
-                self._clients[service] = self._session.create_client(
+            if (service, once) not in self._clients:
+                config = self._config
+                if once:
+                    from botocore.config import Config
+
+                    config = config.merge(
+                        Config(retries={"mode": "standard", "total_max_attempts": 1})
+                    )
+                client = self._session.create_client(
                     service,
                     region_name=self.region,
                     endpoint_url=self.endpoint_url,
@@ -235,9 +195,18 @@ class Aws:
                     aws_secret_access_key=self._options.get("secret_key") or None,
                     aws_session_token=self._options.get("session_token") or None,
                     verify=self._options.get("ca_bundle") or None,
-                    config=self._config,
+                    config=config,
                 )
-            return self._clients[service]
+                if self._fence is not None:
+                    client.meta.events.register("request-created", self._before_attempt)
+                self._clients[service, once] = client
+            return self._clients[service, once]
+
+    def _before_attempt(self, request: Any, operation_name: str, **_: Any) -> None:
+        """Fence the repetitions of a write; its first attempt is fenced by :meth:`call`."""
+        attempt = (request.context.get("retries") or {}).get("attempt", 1)
+        if attempt > 1 and not operation_name.startswith(_READ_NAMES):
+            self.check_fence()
 
     def confirm_account(self, arn: str) -> None:
         """Confirm the account by an ARN that AWS answered with.
@@ -274,6 +243,40 @@ class Aws:
             self.check_fence()
             self.writes += 1
         return self._send(service, operation, params)
+
+    def create(
+        self,
+        service: str,
+        operation: str,
+        find: Callable[[], dict[str, Any] | None],
+        /,
+        **params: Any,
+    ) -> dict[str, Any]:
+        """Call an ``operation`` that makes a new thing each time and takes no client token.
+
+        botocore would repeat it blindly, and a lost answer would make two. Here ``find`` looks
+        for the thing before the call is repeated.
+
+        :param find: returns an answer like the operation's, None where there is no such thing.
+        :raises AwsFailure: as :meth:`call`.
+        """
+        self._ensure_account(operation)
+        self.writes += 1
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            self.check_fence()
+            try:
+                return self._send(service, operation, params, once=True)
+            except AwsFailure as failure:
+                if not failure.passing or attempt == MAX_ATTEMPTS:
+                    raise
+                lost = failure.open
+            # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html; a second at
+            # least, so that what was made can be seen.
+            self._sleep(min(MAX_PAUSE_SECONDS, 1.0 + random.random() * 2 ** (attempt - 1)))  # noqa: S311
+            found = find() if lost else None
+            if found is not None:
+                return found
+        raise AssertionError  # the last attempt returns or raises
 
     def check_fence(self) -> None:
         """Make sure that this run still holds the environment's lock; nothing without a fence.
@@ -317,16 +320,23 @@ class Aws:
         self._guarded(service, operation, pages)
         return items
 
-    def _send(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _send(
+        self, service: str, operation: str, params: Mapping[str, Any], *, once: bool = False
+    ) -> dict[str, Any]:
         return self._guarded(
-            service, operation, lambda client: getattr(client, operation)(**params)
+            service, operation, lambda client: getattr(client, operation)(**params), once=once
         )
 
     def _guarded(
-        self, service: str, operation: str, send: Callable[[Any], dict[str, Any]]
+        self,
+        service: str,
+        operation: str,
+        send: Callable[[Any], dict[str, Any]],
+        *,
+        once: bool = False,
     ) -> dict[str, Any]:
         name = f"{service}:{''.join(part.capitalize() for part in operation.split('_'))}"
-        client = self.client(service)
+        client = self.client(service, once=once)
         from botocore import exceptions as bc
 
         try:
@@ -336,7 +346,8 @@ class Aws:
             code, text = str(detail.get("Code", "Unknown")), str(detail.get("Message", ""))
             name = f"{service}:{error.operation_name}"
             message = explain(code, text, name, self.endpoint_url)
-            raise AwsFailure(code, message, name) from None
+            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            raise AwsFailure(code, message, name, status) from None
         except (
             bc.NoCredentialsError,
             bc.PartialCredentialsError,

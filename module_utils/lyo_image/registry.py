@@ -15,6 +15,11 @@ from .reference import Reference
 # Parts of an upload must be 5 MiB at least, except for the last one; ECR says how large it likes
 # them.
 _MINIMUM_PART = 5 * 1024 * 1024
+# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UploadLayerPart.html
+_UPLOAD_MOVED_ON = frozenset(
+    {"InvalidLayerPartException", "UploadNotFoundException", "EmptyUploadException"}
+)
+_UPLOADS = 5
 _NOT_THERE = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
 
 
@@ -82,8 +87,24 @@ def missing(aws: Aws, repository: str, blobs: Mapping[str, Blob]) -> list[Blob]:
 def upload(aws: Aws, repository: str, blob: Blob, say: Callable[[int], None]) -> None:
     """Upload one blob in parts.
 
+    A part whose answer was lost is refused when it is sent again, because the upload has moved on:
+    then the blob is uploaded anew, unless ECR has it by now.
+
     :param say: told the bytes sent so far.
     """
+    for attempt in range(1, _UPLOADS + 1):
+        try:
+            _upload(aws, repository, blob, say)
+        except AwsFailure as failure:
+            if failure.code not in _UPLOAD_MOVED_ON or attempt == _UPLOADS:
+                raise
+            if not missing(aws, repository, {blob.digest: blob}):
+                return
+        else:
+            return
+
+
+def _upload(aws: Aws, repository: str, blob: Blob, say: Callable[[int], None]) -> None:
     begun = aws.call("ecr", "initiate_layer_upload", repositoryName=repository)
     size = max(_MINIMUM_PART, int(begun.get("partSize") or _MINIMUM_PART))
     for start in range(0, len(blob.data), size):

@@ -90,24 +90,35 @@ class Guardian:
         run: Run,
         lease_seconds: int,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.controller, self.listener = controller, listener
         self.store, self.held = store, held
         self.ledger, self.run = ledger, run
         self.lease_seconds = lease_seconds
         self._clock = clock
+        self._sleep = sleep
         self._renewed = clock()
+        self._left: dict[str, Callable[[], None]] = {}
 
     def watch(self) -> None:
         """Until the run has ended."""
         while True:
             ready, _, _ = select.select([self.listener], [], [], LOOK_SECONDS)
             if ready and self._told():
-                return
+                break
             if not self.controller.alive():
                 self.end(None)
-                return
+                break
             self._renew_in_time()
+        self._persist()
+
+    def _persist(self) -> None:
+        """What could not be written at the end is tried again, for as long as a lease lasts."""
+        give_up = self._clock() + self.lease_seconds
+        while self._left and self._clock() < give_up:
+            self._sleep(LOOK_SECONDS)
+            self._finish()
 
     def _renew_in_time(self) -> None:
         if self.store is None or self.held is None or self.held.lock is None:
@@ -139,16 +150,24 @@ class Guardian:
 
     def end(self, end: Mapping[str, Any] | None) -> str:
         """Complete the record and free the lock; return what went wrong, empty when nothing did."""
-        problems = []
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        try:
-            self.ledger.write(ended(self.run, end, now))
-        except AwsFailure as failure:
-            problems.append(f"the ledger has no end of this run: {failure.message}")
-        try:
-            self._free()
-        except AwsFailure as failure:
-            problems.append(f"the lock is free only after its lease: {failure.message}")
+        record = ended(self.run, end, now)
+        self._left = {
+            "the ledger has no end of this run": lambda: self.ledger.write(record),
+            "the lock is free only after its lease": self._free,
+        }
+        return self._finish()
+
+    def _finish(self) -> str:
+        problems = []
+        for what, write in list(self._left.items()):
+            try:
+                write()
+            except AwsFailure as failure:
+                problems.append(f"{what}: {failure.message}")
+                if failure.passing:
+                    continue
+            del self._left[what]
         return "; ".join(problems)
 
     def _free(self) -> None:

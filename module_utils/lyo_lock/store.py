@@ -16,6 +16,8 @@ _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 # 412: the ETag is another. 409: somebody else's write is just under way.
 _OVERTAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 
+_OWN_WRITES = 3
+
 
 class Overtaken(Exception):  # noqa: N818 - an answer, not a defect
     """Somebody else has written the lock since it was read."""
@@ -53,8 +55,24 @@ class LockStore:
     def write(self, lock: Lock, found: Found) -> Found:
         """Write the lock if it is still as found; return it as written.
 
-        :raises Overtaken: it is not.
+        Where the answer to an earlier write was lost on the way, its repetition is refused because
+        of that very write: what is there now tells the two apart.
+
+        :raises Overtaken: it is not as found.
         """
+        for _ in range(_OWN_WRITES):
+            try:
+                return Found(lock, self._put(lock, found), 0.0)
+            except Overtaken:
+                now = self.read()
+                if now.lock == lock:
+                    return now
+                if now.lock is None or now.lock != found.lock:
+                    raise
+                found = now  # written again by ourselves, its answer was lost
+        raise Overtaken
+
+    def _put(self, lock: Lock, found: Found) -> str:
         condition: dict[str, Any] = (
             {"IfMatch": found.etag} if found.lock is not None else {"IfNoneMatch": "*"}
         )
@@ -73,7 +91,7 @@ class LockStore:
             if failure.code in _OVERTAKEN:
                 raise Overtaken from None
             raise
-        return Found(lock, str(answer["ETag"]), 0.0)
+        return str(answer["ETag"])
 
 
 def _age(answer: dict[str, Any]) -> float:

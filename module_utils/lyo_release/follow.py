@@ -11,6 +11,7 @@ from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from . import decide_deploy as decide
 from . import live, reasons, stages
+from .patience import PATIENCE_SECONDS
 
 # Codes of an answer that came too late: the deployment has moved on, the next look tells where.
 MOVED_ON = frozenset(
@@ -23,6 +24,7 @@ MOVED_ON = frozenset(
     }
 )
 _MAX_REFUSALS = 5
+_BRINGING = stages.FORWARD | {"SUCCESSFUL"}
 # AWS asks that these reads be few; the deployment itself is looked at more often.
 _WITNESS_SECONDS = 1.0
 
@@ -71,56 +73,82 @@ class Follower:
         self._clock = clock
         self._sleep = sleep
         self._answered: set[str] = set()
+        self._found: dict[str, list[str]] = {}  # by hook, what its checks found wrong
         self._refusals = 0
         self._reasons: list[str] = []
         self._stages: list[dict[str, Any]] = []
-        self._stage_since = 0.0
+        self._stage_since = self._started = clock()
+        self._looked = self._started - _WITNESS_SECONDS
+        self._position = -1.0
+        self._pause, self._last = 0.2, ""
 
     def follow(self, arn: str) -> Outcome:
         """Follow the deployment ``arn``.
 
-        :raises AwsFailure: AWS refuses to describe it.
-        """
-        started = self._clock()
-        self._stage_since = started
-        position, pause, last, looked = -1.0, 0.2, "", started - _WITNESS_SECONDS
-        deployment: dict[str, Any] = {"serviceDeploymentArn": arn, "status": "PENDING"}
-        while True:
-            deployment = live.describe_deployment(self._aws, arn) or deployment
-            now = self._clock()
-            if self._witness and self._witness.since is None:
-                self._witness.since = deployment.get("createdAt")
-            stage = str(deployment.get("lifecycleStage") or "")
-            position = stages.position(stage, position) if stage else position
-            if self._witness and now - looked >= _WITNESS_SECONDS and self._worth_looking(position):
-                self._witness.look()
-                looked = now
-            seen = self._observe(deployment, stage, position, now - started)
-            self._note_stage(seen, now)
-            self._show(deployment, seen)
-            step, why = decide.next_step(seen, self._limits, self._answered, self._turning_back)
-            if step in (decide.END, decide.GIVE_UP):
-                return self._end(deployment, step, why)
-            if step == decide.CHECK:
-                self._answer(arn, why)
-            elif step == decide.TURN_BACK:
-                self._turn_back(arn, why)
-            marker = f"{seen.status} {stage} {seen.production_weight}"
-            pause = decide.pause_after(pause, marker != last or step != decide.POLL)
-            last = marker
-            self._sleep(pause)
+        A spell in which AWS throttles, fails or cannot be reached is waited out.
 
-    def _worth_looking(self, position: float) -> bool:
-        return stages.before(position, "BAKE_TIME") and not self._turning_back
+        :raises AwsFailure: AWS refuses, or has not answered for ``PATIENCE_SECONDS``.
+        """
+        self._stage_since = self._started = self._clock()
+        self._looked = self._started - _WITNESS_SECONDS
+        self._position, self._pause, self._last = -1.0, 0.2, ""
+        deployment: dict[str, Any] = {"serviceDeploymentArn": arn, "status": "PENDING"}
+        trouble: float | None = None
+        while True:
+            try:
+                deployment = live.describe_deployment(self._aws, arn) or deployment
+                outcome = self._act(arn, deployment)
+            except AwsFailure as failure:
+                now = self._clock()
+                trouble = now if trouble is None else trouble
+                if not failure.passing or now - trouble >= PATIENCE_SECONDS:
+                    raise
+                self._progress("waiting", f"the deployment goes on unwatched: {failure.message}")
+                self._pause = decide.pause_after(self._pause, changed=False)
+            else:
+                trouble = None
+                if outcome is not None:
+                    return outcome
+            self._sleep(self._pause)
+
+    def _act(self, arn: str, deployment: dict[str, Any]) -> Outcome | None:
+        """Do what one look at the deployment asks for; return the outcome at its end."""
+        now = self._clock()
+        if self._witness and self._witness.since is None:
+            self._witness.since = deployment.get("createdAt")
+        stage = str(deployment.get("lifecycleStage") or "")
+        if stage:
+            # Never back: a read may be older than the one before it.
+            self._position = max(self._position, stages.position(stage, self._position))
+        if self._witness and now - self._looked >= _WITNESS_SECONDS and self._worth_looking():
+            self._witness.look()
+            self._looked = now
+        seen = self._observe(deployment, stage, now - self._started)
+        self._note_stage(seen, now)
+        self._show(deployment, seen)
+        step, why = decide.next_step(seen, self._limits, self._answered, self._turning_back)
+        if step in (decide.END, decide.GIVE_UP):
+            return self._end(deployment, step, why)
+        if step == decide.CHECK:
+            self._answer(arn, why)
+        elif step == decide.TURN_BACK:
+            self._turn_back(arn, why)
+        marker = f"{seen.status} {stage} {seen.production_weight}"
+        self._pause = decide.pause_after(self._pause, marker != self._last or step != decide.POLL)
+        self._last = marker
+        return None
+
+    def _worth_looking(self) -> bool:
+        return stages.before(self._position, "BAKE_TIME") and not self._turning_back
 
     def _observe(
-        self, deployment: dict[str, Any], stage: str, position: float, elapsed: float
+        self, deployment: dict[str, Any], stage: str, elapsed: float
     ) -> decide.Observation:
         target = deployment.get("targetServiceRevision") or {}
         return decide.Observation(
             status=str(deployment.get("status")),
             stage=stage,
-            position=position,
+            position=self._position,
             production_weight=target.get("requestedProductionTrafficWeight"),
             waiting_hooks=waiting_hooks(deployment),
             failed_tasks=len(self._witness.failed) if self._witness else 0,
@@ -156,12 +184,11 @@ class Follower:
         self._progress(stage or seen.status, ", ".join(parts), percent)
 
     def _answer(self, arn: str, hook: str) -> None:
-        self._answered.add(hook)
-        problems = self._check() if self._check else []
+        if hook not in self._found:
+            self._found[hook] = self._check() if self._check else []
+        problems = self._found[hook]
         action = "ROLLBACK" if problems else "CONTINUE"
-        if problems:
-            self._reasons += problems
-            self._turning_back = True
+        self._note(*problems)
         try:
             self._aws.call(
                 "ecs",
@@ -172,18 +199,23 @@ class Follower:
             )
         except AwsFailure as failure:
             if failure.code not in MOVED_ON:
-                raise
+                raise  # where it is passing, the hook is answered once more
             if problems:
                 # The hook is gone but the release is bad all the same.
                 self._stop(arn)
             elif self._refusals < _MAX_REFUSALS:
                 self._refusals += 1
-                self._answered.discard(hook)  # if it still waits, it is answered once more
+                return  # if it still waits, it is answered once more
+        self._answered.add(hook)
+        self._turning_back = self._turning_back or bool(problems)
 
     def _turn_back(self, arn: str, why: str) -> None:
-        self._reasons.append(why)
-        self._turning_back = True
+        self._note(why)
         self._stop(arn)
+        self._turning_back = True
+
+    def _note(self, *why: str) -> None:
+        self._reasons += [line for line in why if line not in self._reasons]
 
     def _stop(self, arn: str) -> None:
         try:
@@ -233,12 +265,15 @@ def find_new(
     service: str,
     known: Collection[str],
     hint: str,
+    definition: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
     """Return the ARN of the deployment that an UpdateService has just started.
 
     :param known: ARNs of before.
     :param hint: ``currentServiceDeployment`` of UpdateService's answer, which may still be old.
+    :param definition: task definition that was asked for. An UpdateService that asks for nothing
+        new starts nothing: then a deployment of it was in progress before, and is the one.
     :raises AwsFailure: none has appeared within 30 seconds.
     """
     if hint and hint not in known:
@@ -249,11 +284,22 @@ def find_new(
         new = [arn for arn in new if arn not in known]
         if new:
             return str(new[0])
+        # The list may lag behind, so it is given some time to show a new one first.
+        if attempt >= 3 and found and _brings(aws, found[0]) == definition:
+            return str(found[0]["serviceDeploymentArn"])
         sleep(min(1.0, 0.1 * (attempt + 1)))
     raise AwsFailure(
         "NoDeployment",
         f"ECS has started no deployment of {service}; run the same command again to look anew",
     )
+
+
+def _brings(aws: Aws, deployment: dict[str, Any]) -> str:
+    """Return the task definition that a listed deployment brings or has brought."""
+    if str(deployment.get("status")) not in _BRINGING:
+        return ""
+    arn = str(deployment.get("targetServiceRevisionArn", ""))
+    return str(live.describe_revisions(aws, [arn]).get(arn, {}).get("taskDefinition", ""))
 
 
 def recent(aws: Aws, cluster: str, service: str) -> list[dict[str, Any]]:

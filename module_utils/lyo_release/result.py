@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..lyo_aws import AwsFailure
 from . import verdict as v
 from .task_definition import image_of, release_of
 
@@ -40,6 +41,22 @@ def finish(
         v.STILL_RUNNING: "the deployment is still running",
     }.get(verdict, headline)
     module.fail_json(msg="\n  ".join([f"{verdict}: {headline}", *reasons]), **answer)
+
+
+def interrupt(module: Any, failure: AwsFailure, what: str, *, started: bool, changed: bool) -> None:
+    """End the module because AWS could not be asked any further.
+
+    :param what: what goes on by itself.
+    :param started: whether it has begun. Only who has lost the lock has lost that as well.
+    """
+    watched = started and failure.code != "LockLost"
+    reasons = [failure.message] + [f"{what} goes on by itself meanwhile"] * watched
+    module.fail_json(
+        msg="; ".join(reasons),
+        verdict=v.STILL_RUNNING if watched else v.FAILED,
+        reasons=reasons,
+        changed=changed,
+    )
 
 
 def yaml_like(value: Any, indent: int = 0) -> str:

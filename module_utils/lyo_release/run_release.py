@@ -13,14 +13,16 @@ from . import decide_deploy as decide
 from . import live, request, result, verdict
 from .follow import Follower, Outcome, find_new, recent
 from .options import missing_outputs
+from .patience import read_after
 from .reasons import Witness, event_lines
-from .task_definition import release_of, render, summary
+from .task_definition import release_of, render, same, summary
 
 
 class Release:
     """One run of the module.
 
     :param params: the module's arguments.
+    :ivar started: whether a deployment of the wanted revision is under way: it goes on without us.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Release:
         self.cluster = str(self.outputs["cluster_name"])
         self.service = str(self.outputs["service_name"])
         self.wanted = render(self.outputs, params["task"], params["image"], params["release"])
+        self.started = False
         self._sleep = sleep
         self._clock = clock
 
@@ -52,11 +55,16 @@ class Release:
         if found:
             return found
         self.progress("register", f"task definition of {self.params['release']}", 0)
-        answer = self.aws.call("ecs", "register_task_definition", **self.wanted)
+        answer = self.aws.create("ecs", "register_task_definition", self._registered, **self.wanted)
         state.latest = answer["taskDefinition"]
         arn = str(answer["taskDefinition"]["taskDefinitionArn"])
         state.definitions[arn] = answer["taskDefinition"]
         return arn
+
+    def _registered(self) -> dict[str, Any] | None:
+        """The answer of a registration whose answer was lost, None where it did nothing."""
+        latest = live.describe_definition(self.aws, self.wanted["family"])
+        return {"taskDefinition": latest} if latest and same(latest, self.wanted) else None
 
     def start(self, state: live.State, definition: str) -> str:
         """Start the service deployment and return its ARN."""
@@ -66,9 +74,11 @@ class Release:
         desired = decide.desired_count(int(state.service.get("desiredCount", 0)), minimum)
         self.progress("deploy", f"{self.params['release']}: starting the deployment", 0)
         update = request.update_service(self.outputs, self.deployment, definition, desired)
+        # Repeating it is safe: one that asks for what is there already starts no deployment.
         answer = self.aws.call("ecs", "update_service", **update)
+        self.started = True
         hint = str(answer["service"].get("currentServiceDeployment") or "")
-        return find_new(self.aws, self.cluster, self.service, known, hint, self._sleep)
+        return find_new(self.aws, self.cluster, self.service, known, hint, definition, self._sleep)
 
     def limits(self) -> decide.Limits:
         """Return the limits of following."""
@@ -131,6 +141,13 @@ class Release:
             self._sleep(1.0)
         return verdict.STILL_RUNNING, [f"fewer than {minimum} tasks run"]
 
+    def look_once_more(self) -> dict[str, Any] | None:
+        """Return the service for its events; None where it cannot be read: the verdict stands."""
+        try:
+            return live.describe_service(self.aws, self.cluster, self.service) or {}
+        except AwsFailure:
+            return None
+
     def leave_without_tasks(self) -> None:
         """After a first release that failed: ECS would go on starting what was never meant to run."""
         self.aws.call(
@@ -141,7 +158,15 @@ class Release:
         """Return what the verdict is made from, with what really serves now."""
         deployment = outcome.deployment
         target = deployment.get("targetServiceRevision") or {}
-        state = live.read(self.aws, self.cluster, self.service, "")
+        state = read_after(
+            self.aws,
+            self.cluster,
+            self.service,
+            deployment,
+            lambda text: self.progress("waiting", text),
+            self._sleep,
+            self._clock,
+        )
         if state.deployment is not None and state.deployment.get(
             "serviceDeploymentArn"
         ) == deployment.get("serviceDeploymentArn"):
@@ -171,15 +196,12 @@ def run(module: Any) -> None:
         )
     aws = Aws(params["aws"])
     progress = Progress(f"release {params['release']}", aws.secrets)
+    release = Release(aws, progress, params)
     try:
-        _run(module, Release(aws, progress, params))
+        _run(module, release)
     except AwsFailure as failure:
-        module.fail_json(
-            msg=failure.message,
-            verdict=verdict.FAILED,
-            reasons=[failure.message],
-            changed=aws.writes > 0,
-        )
+        started, changed = release.started, aws.writes > 0
+        result.interrupt(module, failure, "the deployment", started=started, changed=changed)
 
 
 def _run(module: Any, release: Release) -> None:
@@ -239,6 +261,7 @@ def _deploy(
     if step == decide.ADOPT:
         assert state.deployment is not None
         asked, arn = state.target, str(state.deployment["serviceDeploymentArn"])
+        release.started = True
         release.progress("adopt", "a deployment of this release is in progress: watching it")
     else:
         asked = release.register(state)
@@ -248,9 +271,10 @@ def _deploy(
     word, line = verdict.of_release(release.ending(outcome, asked), module.params["wait_for"])
     lines = [line, *outcome.reasons]
     if word not in (verdict.DEPLOYED, verdict.STILL_RUNNING):
-        service = live.describe_service(release.aws, release.cluster, release.service) or {}
-        lines += event_lines(service, outcome.deployment.get("createdAt"))
-        if not release_of(state.live_definition) and not service.get("runningCount"):
+        service = release.look_once_more()
+        lines += event_lines(service or {}, outcome.deployment.get("createdAt"))
+        first = not release_of(state.live_definition)
+        if first and service is not None and not service.get("runningCount"):
             release.leave_without_tasks()
             lines[0] = "the deployment was turned back; no release served before, so no task runs"
     target = outcome.deployment.get("targetServiceRevision") or {}

@@ -13,11 +13,12 @@ from ..lyo_image.reference import parse
 from ..lyo_progress import Progress
 from . import decide_deploy as decide
 from . import decide_rollback as back
-from . import follow, live, result, stages, verdict
+from . import follow, live, patience, result, stages, verdict
 from .reasons import Witness, event_lines
 from .task_definition import image_of, release_of
 
 HISTORY = 20
+LOOKS = 15
 
 
 class Rollback:
@@ -25,6 +26,7 @@ class Rollback:
 
     :param params: the module's arguments.
     :ivar service: DescribeServices' answer.
+    :ivar started: whether the rollback is under way: it goes on without us.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class Rollback:
         self.name = str(params["service"])
         self.to: str | None = params.get("to") or None
         self.service: dict[str, Any] = {}
+        self.started = False
+        self._looks = 0
         self._sleep = sleep
         self._clock = clock
 
@@ -154,8 +158,37 @@ class Rollback:
             service=self.name,
             taskDefinition=target.task_definition,
         )
+        self.started = True
         hint = str(answer["service"].get("currentServiceDeployment") or "")
-        return follow.find_new(self.aws, self.cluster, self.name, known, hint, self._sleep)
+        return follow.find_new(
+            self.aws, self.cluster, self.name, known, hint, target.task_definition, self._sleep
+        )
+
+    def look_again(self) -> None:
+        """Wait a little, because what was read contradicts itself.
+
+        :raises AwsFailure: it has done so for too long.
+        """
+        self._looks += 1
+        if self._looks > LOOKS:
+            raise AwsFailure(
+                "Contradiction",
+                f"ECS says both that a deployment of {self.name} is in progress and that none is: "
+                "run the same command again",
+            )
+        self._sleep(min(1.0, 0.2 * self._looks))
+
+    def read_after(self, deployment: Mapping[str, Any]) -> live.State:
+        """Return the state after a deployment was followed."""
+        return patience.read_after(
+            self.aws,
+            self.cluster,
+            self.name,
+            deployment,
+            lambda text: self.progress("waiting", text),
+            self._sleep,
+            self._clock,
+        )
 
     def follow(self, arn: str, definition: str, *, turning_back: bool) -> follow.Outcome:
         """Follow a deployment; one that brings ``definition`` is watched closely."""
@@ -225,15 +258,12 @@ def run(module: Any) -> None:
     params = module.params
     # The account is confirmed by the first answer's ARN: one call less before the deciding one.
     aws = Aws(params["aws"], defer_account=True)
+    rollback = Rollback(aws, Progress("rollback", aws.secrets), params)
     try:
-        _run(module, Rollback(aws, Progress("rollback", aws.secrets), params))
+        _run(module, rollback)
     except AwsFailure as failure:
-        module.fail_json(
-            msg=failure.message,
-            verdict=verdict.FAILED,
-            reasons=[failure.message],
-            changed=aws.writes > 0,
-        )
+        started, changed = rollback.started, aws.writes > 0
+        result.interrupt(module, failure, "the rollback", started=started, changed=changed)
 
 
 def _run(module: Any, rollback: Rollback) -> None:
@@ -315,6 +345,10 @@ def _stop(module: Any, rollback: Rollback, arn: str, why: str) -> tuple[str, str
 
 def _from_history(module: Any, rollback: Rollback) -> None:
     history, revisions, current = rollback.history()
+    if history and history[0].status not in stages.ENDED:
+        # The service was read from before that deployment began.
+        rollback.look_again()
+        _run(module, rollback)
     choice = back.choose(history, revisions, current, rollback.to)
     if choice.action == "none":
         _finish(module, verdict.UNCHANGED, [choice.reason], "none", changed=False)
@@ -358,10 +392,11 @@ def _watch(
     lines: list[str],
     **more: Any,
 ) -> None:
+    rollback.started = True
     outcome = rollback.follow(arn, asked, turning_back=method == "stop")
     deployment = outcome.deployment
     target = deployment.get("targetServiceRevision") or {}
-    state = live.read(rollback.aws, rollback.cluster, rollback.name, "")
+    state = rollback.read_after(deployment)
     ending = verdict.Ending(
         status=str(deployment.get("status")),
         stage=str(deployment.get("lifecycleStage") or ""),

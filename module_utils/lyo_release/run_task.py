@@ -11,6 +11,7 @@ from typing import Any
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from . import live
+from .patience import Answer, patiently
 from .reasons import log_stream, task_line
 from .result import diff
 from .task_definition import normalise, render, same, summary
@@ -131,6 +132,17 @@ class OneOff:
         latest = live.describe_definition(self.aws, self.wanted["family"])
         return latest if latest and same(latest, self.wanted) else None
 
+    def register(self) -> dict[str, Any]:
+        """Register the definition and return it."""
+
+        def find() -> dict[str, Any] | None:
+            found = self.existing_definition()
+            return {"taskDefinition": found} if found else None
+
+        answer = self.aws.create("ecs", "register_task_definition", find, **self.wanted)
+        definition: dict[str, Any] = answer["taskDefinition"]
+        return definition
+
     def _tasks(self, status: str) -> list[str]:
         answer = self.aws.call(
             "ecs",
@@ -183,13 +195,13 @@ class OneOff:
         task: dict[str, Any] = {"taskArn": arn, "lastStatus": "PROVISIONING"}
         shown = ""
         while True:
-            answer = self.aws.call("ecs", "describe_tasks", cluster=self.cluster, tasks=[arn])
-            task = (answer.get("tasks") or [task])[0]
+            task = self._patiently(lambda: self._describe(arn)) or task
             status = str(task.get("lastStatus"))
             if status != shown:
                 self.progress(status, f"{self.name}: {status.lower()}")
                 shown = status
-            fresh = log.read() if status not in ("PROVISIONING", "PENDING") else []
+            begun = status not in ("PROVISIONING", "PENDING")
+            fresh = self._patiently(log.read) if begun else []
             for line in fresh:
                 self.progress(status, line)
             if status == "STOPPED" or self._clock() > end:
@@ -200,8 +212,19 @@ class OneOff:
             if log.lines:
                 break
             self._sleep(0.3)
-            log.read()
+            self._patiently(log.read)
         return task, log
+
+    def _patiently(self, read: Callable[[], Answer]) -> Answer:
+        """The task goes on by itself: a spell in which AWS cannot be read is waited out."""
+        return patiently(
+            read, lambda text: self.progress("waiting", text), self._sleep, self._clock
+        )
+
+    def _describe(self, arn: str) -> dict[str, Any]:
+        answer = self.aws.call("ecs", "describe_tasks", cluster=self.cluster, tasks=[arn])
+        found: list[dict[str, Any]] = answer.get("tasks") or [{}]
+        return found[0]
 
 
 def run(module: Any) -> None:
@@ -232,8 +255,7 @@ def _run(module: Any, one_off: OneOff) -> None:
     if module.check_mode:
         module.exit_json(**answer)
     if definition is None:
-        registered = one_off.aws.call("ecs", "register_task_definition", **one_off.wanted)
-        definition = registered["taskDefinition"]
+        definition = one_off.register()
         answer["task_definition"] = str(definition["taskDefinitionArn"])
     if arn:
         one_off.progress("adopt", f"{one_off.name} is already running: watching it")

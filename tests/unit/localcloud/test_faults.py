@@ -182,3 +182,21 @@ def test_without_rules_nothing_is_kept(world: World) -> None:
     call(made, world)
     assert made.report()["calls"] == 0
     assert Rule("slow").meets("ecs", "X", "read", "lyo-ops")
+
+
+def test_an_object_is_named_by_its_path_and_metadata(world: World) -> None:
+    made = faults({"action": "cut", "request": r"/lyo\.lock\.json.*state=free"})
+    path = {"PATH_INFO": "/bucket/lyo.lock.json", "service": "s3"}
+    assert call(made, world, **path, HTTP_X_AMZ_META_LYO_STATE="held") == "answer 1"
+    with pytest.raises(CutError):
+        call(made, world, **path, HTTP_X_AMZ_META_LYO_STATE="free")
+    assert call(made, world, PATH_INFO="/bucket/other", service="s3") == "answer 2"
+
+
+def test_a_spell_has_an_end(world: World) -> None:
+    made = faults({"action": "throttle", "first": 2, "last": 3})
+    assert call(made, world) == "answer 1"
+    for _ in range(2):
+        with pytest.raises(AwsError):
+            call(made, world)
+    assert call(made, world) == "answer 2"

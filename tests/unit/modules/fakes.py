@@ -92,6 +92,14 @@ class FakeAws:
             raise answer
         return copy.deepcopy(answer) if isinstance(answer, dict) else answer
 
+    def create(self, service: str, operation: str, find: Any, /, **params: Any) -> Any:
+        try:
+            return self.call(service, operation, **params)
+        except AwsFailure as failure:
+            if not failure.open:
+                raise
+            return find() or self.call(service, operation, **params)
+
     def all(self, service: str, operation: str, key: str, /, **params: Any) -> Any:
         return self.call(service, operation, **params).get(key, [])
 
@@ -136,9 +144,9 @@ def ended(run: Callable[[Any], None], module: FakeModule) -> Ended:
     return caught.value
 
 
-def failure(code: str, message: str = "refused") -> AwsFailure:
+def failure(code: str, message: str = "refused", status: int = 400) -> AwsFailure:
     """A failure as `Aws.call` raises it."""
-    return AwsFailure(code, message)
+    return AwsFailure(code, message, status=status)
 
 
 class Clock:

@@ -209,3 +209,14 @@ def test_the_module_when_all_is_well_and_in_check_mode(answers: Any) -> None:
 def test_a_ca_bundle_that_is_not_there_is_said() -> None:
     params = {**PARAMS, "checks": [check()], "ca_bundle": "/nowhere.pem"}
     assert "/nowhere.pem cannot be used" in ended(c.run, FakeModule(params)).answer["msg"]
+
+
+@pytest.mark.parametrize(
+    "trouble", [failure("ThrottlingException"), failure("ExpiredToken"), failure("Unreachable")]
+)
+def test_a_secret_that_cannot_be_read_just_now_says_nothing_about_the_release(
+    trouble: AwsFailure,
+) -> None:
+    given = handshake()
+    with pytest.raises(AwsFailure):
+        c.run_check(given, "http://127.0.0.1:1", vault(get_secret_value=trouble), None)

@@ -459,3 +459,39 @@ def test_a_docker_image_depends_on_its_context(root: Path) -> None:
     assert description.docker_inputs_hash(root, "Dockerfile", "v2") != first
     (root / "demo" / "__main__.py").write_text("changed")
     assert description.docker_inputs_hash(root, "Dockerfile", "v1") != first
+
+
+def test_a_part_whose_answer_was_lost_begins_the_blob_anew() -> None:
+    aws = FakeAws(
+        initiate_layer_upload={"uploadId": "u"},
+        upload_layer_part=[failure("InvalidLayerPartException"), {}],
+        complete_layer_upload={},
+        batch_check_layer_availability={"layers": []},
+    )
+    registry.upload(aws, "lyo", build.Blob(b"content", build.LAYER_TYPE), lambda _: None)
+    assert len(aws.named("initiate_layer_upload")) == 2
+    assert [c["partFirstByte"] for c in aws.named("upload_layer_part")] == [0, 0]
+
+
+def test_a_blob_whose_completion_was_answered_to_nobody_is_there() -> None:
+    blob = build.Blob(b"content", build.LAYER_TYPE)
+    there = {"layers": [{"layerDigest": blob.digest, "layerAvailability": "AVAILABLE"}]}
+    aws = FakeAws(
+        initiate_layer_upload={"uploadId": "u"},
+        upload_layer_part={},
+        complete_layer_upload=failure("UploadNotFoundException"),
+        batch_check_layer_availability=there,
+    )
+    registry.upload(aws, "lyo", blob, lambda _: None)
+    assert len(aws.named("initiate_layer_upload")) == 1
+
+
+def test_an_upload_is_not_begun_for_ever() -> None:
+    aws = FakeAws(
+        initiate_layer_upload={"uploadId": "u"},
+        upload_layer_part=failure("InvalidLayerPartException"),
+        batch_check_layer_availability={"layers": []},
+    )
+    with pytest.raises(AwsFailure):
+        registry.upload(aws, "lyo", build.Blob(b"content", build.LAYER_TYPE), lambda _: None)
+    assert len(aws.named("initiate_layer_upload")) == 5

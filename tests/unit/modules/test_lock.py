@@ -370,3 +370,79 @@ def test_a_controllers_number_used_again_is_not_taken_for_it() -> None:
     assert not watched.alive()
     child.communicate()
     assert not Controller(child.pid).alive()
+
+
+def lose_answers(bucket: Bucket, count: int) -> None:
+    """The next writes take effect, are repeated because no answer came, and are refused for that."""
+    plain, left = bucket.put_object, [count]
+
+    def put_object(params: dict[str, Any]) -> dict[str, Any]:
+        if left[0]:
+            left[0] -= 1
+            plain(params)
+        return plain(params)
+
+    bucket.put_object = put_object  # type: ignore[method-assign]
+
+
+def test_a_lock_is_ours_also_when_the_answer_was_lost(store: LockStore, bucket: Bucket) -> None:
+    lose_answers(bucket, 1)
+    held = store.write(LIVING, Found(None))
+    assert (held.lock, held.etag) == (LIVING, bucket.objects["lock"][2])
+    lose_answers(bucket, 1)
+    renewed = store.write(LIVING, held)
+    assert renewed.etag == bucket.objects["lock"][2]
+
+
+def test_a_lock_is_freed_although_its_renewal_was_never_answered(
+    guardian: Guardian, bucket: Bucket
+) -> None:
+    assert guardian.store is not None
+    guardian.store.write(LIVING, guardian.store.read())  # the guardian has not heard of it
+    assert guardian.end({"verdict": "DEPLOYED"}) == ""
+    assert guardian.store.read().lock == LIVING.freed()
+
+
+def test_another_run_that_has_the_lock_is_not_taken_for_ours(store: LockStore) -> None:
+    seen = store.write(LIVING.freed(), Found(None))
+    mine, theirs = decide.next_lock(seen, LIVING), decide.next_lock(seen, BY_HAND)
+    store.write(theirs, seen)
+    with pytest.raises(Overtaken):
+        store.write(mine, seen)
+    assert store.read().lock == theirs
+
+
+def test_an_end_that_could_not_be_written_is_written_later(
+    guardian: Guardian, bucket: Bucket
+) -> None:
+    bucket.broken, waited = "ThrottlingException", []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        guardian._clock.now += seconds  # type: ignore[attr-defined]
+        if len(waited) == 5:
+            bucket.broken = ""
+
+    guardian._sleep = sleep
+    guardian.controller.lives = False  # type: ignore[attr-defined]
+    guardian.watch()
+    assert record(bucket).verdict == KILLED
+    assert guardian.store is not None
+    assert guardian.store.read().lock == LIVING.freed()
+    assert len(waited) == 5
+
+
+@pytest.mark.parametrize(("code", "tries"), [("ThrottlingException", 60), ("AccessDenied", 0)])
+def test_an_end_that_can_never_be_written_is_given_up_with_the_lease(
+    guardian: Guardian, bucket: Bucket, code: str, tries: int
+) -> None:
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        guardian._clock.now += seconds  # type: ignore[attr-defined]
+
+    guardian._sleep, bucket.broken = sleep, code
+    guardian.controller.lives = False  # type: ignore[attr-defined]
+    guardian.watch()
+    assert len(waited) == tries

@@ -349,3 +349,19 @@ def test_a_service_that_does_not_exist_is_refused() -> None:
     assert done.failed
     assert "does not exist" in done.answer["msg"]
     assert aws.written == []
+
+
+def test_a_registration_whose_answer_was_lost_is_not_repeated(world: World) -> None:
+    world.script = [DONE]
+    aws = world.aws()
+    plain = aws.answers["register_task_definition"]
+
+    def register(params: dict[str, Any]) -> Any:
+        plain(params)
+        return failure("InternalFailure", status=500)
+
+    aws.answers["register_task_definition"] = register
+    done = release(aws)
+    assert done.answer["verdict"] == "DEPLOYED"
+    assert done.answer["task_definition"] == f"{DEFINITION}:2"
+    assert list(world.definitions) == [1, 2]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.lyo_aws import AwsFailure
 from ansible.module_utils.lyo_progress import Progress
 from ansible.module_utils.lyo_release import run_rollback
 
@@ -228,3 +229,26 @@ def test_no_service_is_said(world: World) -> None:
 
 def test_repository_is_read_from_the_image() -> None:
     assert run_rollback.parse(IMAGE_1).repository == REPOSITORY.partition("/")[2]
+
+
+def test_a_service_read_from_before_its_deployment_began_is_read_again(world: World) -> None:
+    """Otherwise a release that bakes would be taken for the past, and one too far gone back."""
+    quiet = world.service()
+    world.serving = 1
+    world.begin(2)
+    world.script = [BAKE, TURNED_BACK]
+    aws = world.aws()
+    plain, lag = aws.answers["describe_services"], [quiet, quiet]
+    aws.answers["describe_services"] = lambda p: {"services": [lag.pop()]} if lag else plain(p)
+    done = rollback(aws)
+    assert (done.answer["verdict"], done.answer["method"]) == ("ROLLED_BACK", "stop")
+    assert aws.written == ["stop_service_deployment"]
+
+
+def test_a_contradiction_without_an_end_is_told_and_nothing_is_written(world: World) -> None:
+    quiet = world.service()
+    world.begin(2)
+    aws = world.aws(describe_services={"services": [quiet]})
+    with pytest.raises(AwsFailure, match="run the same command again"):
+        rollback(aws)
+    assert aws.written == []

@@ -172,3 +172,31 @@ def test_the_mark_depends_on_the_content() -> None:
 def test_a_refused_log_is_an_error() -> None:
     with pytest.raises(Exception, match="refused"):
         run(aws(get_log_events=failure("AccessDeniedException")))
+
+
+def test_a_task_is_watched_through_a_spell_of_trouble() -> None:
+    trouble = [failure("ThrottlingException"), failure("InternalFailure", status=500)]
+    fake = aws(
+        describe_tasks=[described("RUNNING"), *trouble, described("STOPPED", 0)],
+        get_log_events=[failure("Unreachable"), {"events": [{"message": "one"}]}],
+    )
+    done = run(fake)
+    assert not done.failed
+    assert done.answer["exit_code"] == 0
+    assert len(fake.named("run_task")) == 1
+
+
+def test_a_registration_whose_answer_was_lost_is_found() -> None:
+    there: list[int] = []
+
+    def register(params: dict[str, Any]) -> Any:
+        there.append(1)
+        return failure("Unreachable")
+
+    def definition(_: Any) -> Any:
+        return {"taskDefinition": REGISTERED} if there else failure("ClientException")
+
+    fake = aws(register_task_definition=register, describe_task_definition=definition)
+    done = run(fake)
+    assert done.answer["task_definition"] == f"{DEFINITION}-migrate:1"
+    assert len(fake.named("register_task_definition")) == 1

@@ -103,9 +103,10 @@ class World:
         return [*([self._entry()] if self.current else []), *self.past]
 
     def _entry(self) -> dict[str, Any]:
+        assert self.current is not None
         return {
             "serviceDeploymentArn": DEPLOYMENT,
-            "status": "IN_PROGRESS",
+            "status": self.current["status"],
             "targetServiceRevisionArn": f"{REVISION}:{self.target}",
         }
 
