@@ -70,14 +70,32 @@ def require_running(state: Path) -> dict[str, Any]:
     return cloud
 
 
-def _port_free(number: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+def _claim(number: int) -> socket.socket | None:
+    """Claim a number until the local cloud that is started with it has bound its port.
+
+    None when it is taken, or another `up` starts with it at this moment. The claim is a name in
+    Linux's abstract namespace: it is gone with this process, whatever ends it.
+    """
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0localcloud-{number}")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((Addresses(number).api, API_PORT))
-        except OSError:
-            return False
-    return True
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
+def _claim_first_free() -> tuple[int, socket.socket]:
+    for number in range(1, HIGHEST_NUMBER + 1):
+        claim = _claim(number)
+        if claim is not None:
+            return number, claim
+    raise LifecycleError(
+        f"all {HIGHEST_NUMBER} numbers are in use: end a local cloud with `python -m localcloud down`."
+    )
 
 
 def _clear_stale(state: Path, say: Callable[[str], None]) -> None:
@@ -113,15 +131,18 @@ def up(
     """
     if not 0.01 <= speed <= 1000:
         raise LifecycleError(f"--speed must be between 0.01 and 1000, not {speed:g}.")
-    if number is not None and not _port_free(number):
-        raise _port_in_use(number)
-    _clear_stale(state, say)
     if number is None:
-        number = next((n for n in range(1, HIGHEST_NUMBER + 1) if _port_free(n)), None)
-        if number is None:
-            raise LifecycleError(
-                f"all {HIGHEST_NUMBER} numbers are in use: end a local cloud with `python -m localcloud down`."
-            )
+        number, claim = _claim_first_free()
+    elif (claimed := _claim(number)) is not None:
+        claim = claimed
+    else:
+        raise _port_in_use(number)
+    with claim:
+        _clear_stale(state, say)
+        return _start(state, number, speed, region)
+
+
+def _start(state: Path, number: int, speed: float, region: str) -> dict[str, Any]:
     state.mkdir(parents=True, exist_ok=True)
     (state / _MARKER).touch()
     with (state / "daemon.log").open("ab") as log:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.runbooks.deployment import Deployment
 
 DEPLOYMENT = pytest.StashKey[Deployment]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whatever ends the shared environment comes last, and never for a borrowed one."""
+    ending = [item for item in items if item.get_closest_marker("ends_environment")]
+    items[:] = [item for item in items if item not in ending]
+    if os.environ.get("LYO_TEST_STATE"):
+        config.hook.pytest_deselected(items=ending)
+    else:
+        items += ending
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from localcloud import lifecycle, outside
 from localcloud.settings import API_PORT, Addresses
-from tests.localcloud.conftest import RunningCloud, localcloud
+from tests.localcloud.conftest import ROOT, RunningCloud, localcloud
 
 
 @pytest.fixture
@@ -49,6 +51,23 @@ def test_two_side_by_side_share_nothing(cloud: RunningCloud, state: Path) -> Non
         Bucket="only-here", CreateBucketConfiguration={"LocationConstraint": other["region"]}
     )
     assert "only-here" not in {b["Name"] for b in cloud.client("s3").list_buckets()["Buckets"]}
+
+
+def test_clouds_started_in_the_same_instant_share_no_number(tmp_path: Path) -> None:
+    states = [tmp_path / f"state-{n}" for n in range(3)]
+    command = [sys.executable, "-m", "localcloud", "up", "--state"]
+    starting = [
+        subprocess.Popen([*command, str(state)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for state in states
+    ]
+    try:
+        said = [process.communicate(timeout=120)[0] for process in starting]
+        assert [process.returncode for process in starting] == [0, 0, 0], said
+        numbers = {lifecycle.require_running(state)["number"] for state in states}
+        assert len(numbers) == 3
+    finally:
+        for state in states:
+            localcloud("down", "--state", str(state), check=False)
 
 
 def test_an_address_in_use_is_named_and_nothing_is_left(state: Path) -> None:

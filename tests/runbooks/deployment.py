@@ -14,6 +14,7 @@ from pathlib import Path
 
 from localcloud import lifecycle
 from tests.localcloud.conftest import localcloud
+from tests.localcloud.leftovers import Finder, Item
 from tests.runbooks.harness import Environment
 
 # Cloud seconds per wall second: a bake of one minute takes six seconds.
@@ -29,6 +30,8 @@ class Deployment:
         self._folder = Path(tempfile.mkdtemp(prefix="lyo-runbooks-"))
         self._environment: Environment | None = None
         self._error: BaseException | None = None
+        self._finder: Finder | None = None
+        self._before: set[Item] = set()
         self._thread = threading.Thread(target=self._deploy, name="deployment", daemon=True)
         self._thread.start()
 
@@ -37,7 +40,11 @@ class Deployment:
             state = Path(self._borrowed) if self._borrowed else self._folder / "state"
             if not self._borrowed:
                 localcloud("up", "--state", str(state), "--speed", SPEED)
-            environment = Environment(lifecycle.require_running(state), self._folder)
+            content = lifecycle.require_running(state)
+            if not self._borrowed:
+                self._finder = Finder(content)
+                self._before = self._finder.look()
+            environment = Environment(content, self._folder)
             for runbook, arguments in () if self._borrowed else DEPLOYMENT:
                 run = environment.run(runbook, *arguments)
                 assert run.returncode == 0, run.output
@@ -51,6 +58,11 @@ class Deployment:
         if self._environment is None:
             raise AssertionError("the environment could not be deployed") from self._error
         return self._environment
+
+    def made(self) -> set[Item]:
+        """What is in the cloud now and was not before anything was deployed."""
+        assert self._finder is not None, "a borrowed environment was not looked at before"
+        return self._finder.look() - self._before
 
     def remove(self) -> None:
         """Take down what this deployment has put up."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import time
+import urllib.error
+import urllib.request
+
+import pytest
 
 from tests.runbooks.harness import Environment
 from tests.runbooks.traffic import Customer
@@ -32,6 +37,24 @@ def wait_until(environment: Environment, *, leads_to_the_load_balancer: bool) ->
     return found
 
 
+def ask(environment: Environment, url: str, method: str) -> urllib.error.HTTPError:
+    """The refusal that a request is answered with."""
+    trust = ssl.create_default_context(cafile=environment.ca_bundle)
+    body = b"{}" if method == "POST" else None
+    request = urllib.request.Request(url, method=method, data=body)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10, context=trust)
+    return refused.value
+
+
+def test_names_lead_where_they_should(environment: Environment) -> None:
+    outputs = environment.outputs
+    dashboard = outputs["dashboard_url"].split("//")[1].split(":")[0]
+    assert answer(environment, "direct") == outputs["load_balancer_dns_name"]
+    assert answer(environment, "dashboard") == dashboard
+    assert dashboard != outputs["load_balancer_dns_name"]
+
+
 def test_an_outage_turns_the_api_to_the_page_and_its_end_turns_it_back(
     environment: Environment,
 ) -> None:
@@ -44,11 +67,13 @@ def test_an_outage_turns_the_api_to_the_page_and_its_end_turns_it_back(
     try:
         page = wait_until(environment, leads_to_the_load_balancer=False)
         assert answer(environment, "direct") == outputs["load_balancer_dns_name"]
-        customer = Customer(environment)
-        customer.url = f"https://{page}:10443"
-        status, body = customer.request("/webhook", b"{}")
-        assert status == 503, "WhatsApp sends again what was not answered with 200"
-        assert "Torniamo subito" in body
+        for method in ("GET", "POST"):
+            answered = ask(environment, f"https://{page}:10443/webhook", method)
+            assert answered.code == 503, "WhatsApp sends again what was not answered with 200"
+            assert answered.headers["Retry-After"] == "60"
+            text = answered.read().decode()
+            assert "Torniamo subito" in text
+            assert "Back soon" in text
     finally:
         elb.modify_rule(RuleArn=rule, Actions=before["Actions"])
     wait_until(environment, leads_to_the_load_balancer=True)
