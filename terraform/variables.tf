@@ -245,7 +245,7 @@ variable "backup" {
 }
 
 variable "backup_copy_region" {
-  description = "AWS region that the copies of the backups go to."
+  description = "AWS region that the copies of the backups go to. Whether AWS Backup copies from the environment's region is in the table of https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-feature-availability.html; earlier editions left eu-south-1 out, so look before the first apply."
   type        = string
   default     = "eu-central-1"
   nullable    = false
