@@ -17,7 +17,7 @@ from tests.runbooks.deployment import Deployment
 from tests.runbooks.harness import Environment
 from tests.runbooks.test_6_phases import State
 
-pytestmark = pytest.mark.ends_environment
+pytestmark = [pytest.mark.ends_environment, pytest.mark.timeout(1800)]
 WORD = ("-e", "destroy=local")
 
 
@@ -56,7 +56,7 @@ def test_what_was_interrupted_is_finished_by_the_same_command(
     assert {item.region for item in made} == {"eu-south-1", "us-east-1", "eu-central-1"}
 
     running = environment.start("destroy.yml", *WORD)
-    running.wait_for_output("destroyed", timeout=400)
+    running.wait_for_output("destroying module.database.aws_db_instance.this", timeout=600)
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
 
