@@ -30,6 +30,7 @@ description:
     C({"task", "stage", "text", "percent"}).
   - On a terminal one live line names the running task, the time that has passed and the last event.
     Elsewhere each change is a line of its own, flushed at once.
+  - An event with C(line) set is a line of a log. It is shown as it is, and stays.
   - Collects what tasks return under C(lyo_summary) (or set as the fact of that name), and the
     C(verdict) and C(reasons) that modules end with, whether they succeeded or failed, and shows it
     once at the end, with the time each step took. Results that Ansible censors are left out.
@@ -54,6 +55,9 @@ COLORS = {
     "DEPLOYED": "green",
     "APPLIED": "green",
     "DESTROYED": "green",
+    "RESTARTED": "green",
+    "SCALED": "green",
+    "SUCCEEDED": "green",
     "DRIFTED": "yellow",
     "ROLLED_BACK": "yellow",
     "FAILED": "red",
@@ -73,11 +77,13 @@ def parse_event(line: bytes) -> dict[str, Any] | None:
     if not isinstance(event, dict) or not isinstance(event.get("text"), str):
         return None
     percent = event.get("percent")
+    kept_line = event.get("line") is True
     return {
         "task": str(event.get("task", "")),
         "stage": printable(str(event.get("stage", ""))),
-        "text": printable(event["text"]),
+        "text": kept(event["text"]) if kept_line else printable(event["text"]),
         "percent": percent if isinstance(percent, int) else None,
+        "line": kept_line,
     }
 
 
@@ -438,11 +444,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                         self._show(event)
 
     def _show(self, event: dict[str, Any]) -> None:
-        if self._line:
+        if self._line and not event["line"]:
             self._event = event
             return
         elapsed = time.monotonic() - self._task_started
-        self._display.display(f"  {render(self._task, event, elapsed)}")
+        text = event["text"] if event["line"] else f"  {render(self._task, event, elapsed)}"
+        self._display.display(text)
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
 

@@ -69,6 +69,18 @@ options:
     required: true
 """
 
+    # Which environment's service is meant.
+    PLACE = r"""
+options:
+  env:
+    description: Name of the environment.
+    type: str
+    required: true
+  outputs_parameter:
+    description: Parameter with Terraform's outputs. By default C(/lyo/<env>/outputs).
+    type: str
+"""
+
     # What a task definition is made from.
     TASK = r"""
 options:

@@ -12,6 +12,11 @@ FAILED = "FAILED"
 VERDICTS = (UNCHANGED, DEPLOYED, ROLLED_BACK, STILL_RUNNING, FAILED)
 # Of runs that are not about a release.
 DRIFTED = "DRIFTED"
+RESTARTED = "RESTARTED"
+SCALED = "SCALED"
+SUCCEEDED = "SUCCEEDED"
+# What check mode ends with.
+PREDICTED = "PREDICTED"
 
 
 @dataclass(frozen=True)

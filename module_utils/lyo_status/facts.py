@@ -19,13 +19,9 @@ from ..lyo_ledger.record import Run
 from ..lyo_ledger.store import Ledger
 from ..lyo_lock.decide import Found
 from ..lyo_lock.store import LockStore
+from ..lyo_operate import place
 from ..lyo_release import infra_marker, live
-from ..lyo_release.options import missing_outputs
 from ..lyo_release.run_plan import read_outputs
-
-
-class NothingYetError(Exception):
-    """The environment has not been made, or not to its end; the message says how to."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +76,14 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
     """Read an environment.
 
     :param edge: the same account in us-east-1, where the alarms of Route 53 and CloudFront are.
-    :raises NothingYetError: Terraform has made nothing yet, or not everything.
+    :raises place.NothingYetError: Terraform has made nothing yet, or not everything.
     :raises AwsFailure: AWS refuses what the status cannot be without.
     """
     env = params["env"]
     now = datetime.now(UTC)
     infra = params["infra"]
     outputs, infrastructure, cost, lock, runs = parallel(
-        lambda: read_outputs(aws, params.get("outputs_parameter") or f"/lyo/{env}/outputs"),
+        lambda: read_outputs(aws, place.parameter(params)),
         _or_unknown(lambda: _infrastructure(aws, infra, now)),
         _or_unknown(lambda: _cost(aws, env, infra, params["cost"])),
         _or_unknown(LockStore(aws, infra["bucket"], infra["lock_key"]).read),
@@ -95,17 +91,7 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
             lambda: Ledger(aws, infra["bucket"], infra["ledger_prefix"]).recent(params["runs"])
         ),
     )
-    if not outputs:
-        raise NothingYetError(
-            f"{env} has nothing yet: Terraform has published no outputs. "
-            f"Type: ansible-playbook deploy.yml -e env={env}"
-        )
-    missing = missing_outputs(outputs)
-    if missing:
-        raise NothingYetError(
-            f"{env} is not complete yet: Terraform's outputs lack {', '.join(missing)}. "
-            f"Type: ansible-playbook deploy.yml -e env={env}"
-        )
+    place.complete(outputs, env)
     service, targets, alarms = parallel(
         lambda: live.read(aws, outputs["cluster_name"], outputs["service_name"], ""),
         _or_unknown(lambda: _targets(aws, outputs.get("target_group_arns") or {})),

@@ -7,7 +7,7 @@ from typing import Any
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from . import sections
-from .facts import NothingYetError, read
+from .facts import read
 
 
 def run(module: Any) -> None:
@@ -18,7 +18,7 @@ def run(module: Any) -> None:
     Progress("status", aws.secrets)("read", "reading the live state")
     try:
         facts = read(aws, params, edge)
-    except (AwsFailure, NothingYetError) as error:
+    except AwsFailure as error:
         module.fail_json(msg=str(error))
     found = sections.all_of(facts)
     module.exit_json(

@@ -20,7 +20,13 @@ def test_an_event_has_no_control_characters() -> None:
             {"task": "t", "stage": "a\x1b[2J", "text": "b\r\nc\x07", "percent": "x"}
         ).encode()
     )
-    assert event == {"task": "t", "stage": "a [2J", "text": "b c", "percent": None}
+    assert event == {"task": "t", "stage": "a [2J", "text": "b c", "percent": None, "line": False}
+
+
+def test_a_line_of_a_log_keeps_its_spaces_and_loses_its_control_characters() -> None:
+    event = callback.parse_event(json.dumps({"text": "  a\x1b[2J   b ", "line": True}).encode())
+    assert event is not None
+    assert (event["text"], event["line"]) == ("  a [2J   b", True)
 
 
 @pytest.mark.parametrize(

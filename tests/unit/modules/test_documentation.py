@@ -22,6 +22,10 @@ NAMES = [
     "phase_validation",
     "release_plan",
     "cost_estimate",
+    "ecs_logs",
+    "ecs_restart",
+    "ecs_scale",
+    "ecs_watch",
     "environment_status",
     "terraform_stack",
 ]

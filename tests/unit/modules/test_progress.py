@@ -81,3 +81,25 @@ def test_a_line_always_fits(text: str) -> None:
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert json.loads(line)["percent"] == 1
+
+
+def test_lines_of_a_log_keep_their_spaces_and_are_sent_each_time(pipe: tuple[str, int]) -> None:
+    path, reader = pipe
+    progress = Progress("logs", ["a-secret-value"], path=path)
+    for _ in range(2):
+        progress.line("  a-secret-value   b")
+    event = {"task": "logs", "stage": "", "text": "  ********   b", "percent": None, "line": True}
+    assert read(reader) == [event, event]
+
+
+def test_a_line_waits_for_a_slow_reader_but_not_for_ever(pipe: tuple[str, int]) -> None:
+    path, reader = pipe
+    progress = Progress("logs", path=path)
+    progress("s", "opens the pipe")
+    while progress._write(b"{}" * 2000 + b"\n") or progress._write(b"\n"):
+        pass
+    slept: list[float] = []
+    progress.line("lost", sleep=slept.append)
+    assert 1.9 < sum(slept) < 2.2
+    progress.line("arrives", sleep=lambda _: os.read(reader, 1 << 20))
+    assert [event["text"] for event in read(reader)] == ["arrives"]

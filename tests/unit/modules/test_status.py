@@ -14,6 +14,7 @@ from ansible.module_utils.lyo_aws import AwsFailure
 from ansible.module_utils.lyo_ledger.record import Run
 from ansible.module_utils.lyo_lock.decide import Found
 from ansible.module_utils.lyo_lock.record import Lock
+from ansible.module_utils.lyo_operate import place
 from ansible.module_utils.lyo_release import live
 from ansible.module_utils.lyo_status import facts as f
 from ansible.module_utils.lyo_status import sections as s
@@ -125,13 +126,13 @@ def test_everything_is_read_and_nothing_written(tmp_path: Path) -> None:
 
 
 def test_an_environment_with_nothing_is_told_with_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(f.NothingYetError, match=r"nothing yet.*deploy\.yml -e env=production"):
+    with pytest.raises(place.NothingYetError, match=r"nothing yet.*deploy\.yml -e env=production"):
         read(tmp_path, get_parameter=failure("ParameterNotFound"))
 
 
 def test_an_environment_that_was_left_half_made_is_told(tmp_path: Path) -> None:
     half = {key: value for key, value in OUTPUTS_WITH_GROUPS.items() if key != "cluster_name"}
-    with pytest.raises(f.NothingYetError, match=r"lack cluster_name.*deploy\.yml"):
+    with pytest.raises(place.NothingYetError, match=r"lack cluster_name.*deploy\.yml"):
         read(tmp_path, get_parameter={"Parameter": {"Value": json.dumps(half)}})
 
 

@@ -1,0 +1,34 @@
+"""How a deployment that was followed has ended, judged by service revisions.
+
+A restart brings a new service revision of the same task definition, so task definitions do not tell
+whether what was started serves; ARNs of service revisions do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..lyo_aws import Aws
+from ..lyo_release import live, verdict
+from ..lyo_release.follow import Outcome
+
+
+def judge(aws: Aws, outputs: Mapping[str, Any], outcome: Outcome) -> tuple[str, str]:
+    """Return verdict and reason of a deployment, with what really serves now.
+
+    :raises AwsFailure: that cannot be read.
+    """
+    deployment = outcome.deployment
+    target = deployment.get("targetServiceRevision") or {}
+    arn = str(target.get("arn", ""))
+    state = live.read(aws, outputs["cluster_name"], outputs["service_name"], "")
+    ending = verdict.Ending(
+        status=str(deployment.get("status")),
+        stage=str(deployment.get("lifecycleStage") or ""),
+        production_weight=target.get("requestedProductionTrafficWeight"),
+        asked=arn,
+        target=arn,
+        live=state.live_revision,
+    )
+    return verdict.of_release(ending, "complete")

@@ -1,0 +1,142 @@
+"""What a person does with a running service: watch, restart, scale, read logs.
+
+What serves before serves after; only the tasks are others.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ssl import create_default_context
+from typing import Any
+
+import pytest
+
+from localcloud.faults import PATH as FAULTS
+from tests.runbooks.harness import Environment
+from tests.runbooks.processes import send, tree
+from tests.runbooks.test_2_releases import assert_nobody_noticed, release_of
+from tests.runbooks.test_5_lock import deployments, ledger
+from tests.runbooks.traffic import constant_traffic
+
+
+@pytest.fixture(scope="module")
+def serving(environment: Environment) -> str:
+    """The release that serves, whichever the files before have left."""
+    return release_of(environment)
+
+
+@contextmanager
+def held(environment: Environment, **rule: Any) -> Iterator[None]:
+    """The first call that the rule meets waits until the end of the block."""
+    url = environment.content["endpoint"] + FAULTS
+    rules = json.dumps({"rules": [{"action": "hold", "nth": 1, **rule}]}).encode()
+    urllib.request.urlopen(urllib.request.Request(url, rules, method="PUT"), timeout=5)
+    try:
+        yield
+    finally:
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=5)
+
+
+def refused_webhook(environment: Environment) -> None:
+    """A request that the application writes a line about."""
+    request = urllib.request.Request(
+        f"{environment.outputs['api_url']}/webhook", data=b"{}", method="POST"
+    )
+    context = create_default_context(cafile=environment.ca_bundle)
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(request, timeout=5, context=context)
+
+
+def test_a_restart_replaces_every_task_unnoticed_and_is_watched_from_another_terminal(
+    environment: Environment, serving: str
+) -> None:
+    before = environment.running_tasks()
+    with constant_traffic(environment) as load:
+        # It waits at its hook until somebody watches.
+        with held(environment, operation="ContinueServiceDeployment"):
+            restarting = environment.start("restart.yml")
+            restarting.wait_for_output("check  Meta's handshake")
+            watching = environment.start("watch.yml")
+            watching.wait_for_output("POST_TEST_TRAFFIC_SHIFT")
+        watched, restarted = watching.finish(), restarting.finish()
+        report = load.stop()
+    assert restarted.returncode == 0, restarted.output
+    assert f"RESTARTED release {serving}" in restarted.output
+    assert_nobody_noticed(report)
+    assert not set(environment.running_tasks()) & set(before)
+    assert release_of(environment) == serving
+    assert watched.returncode == 0, watched.output
+    assert "BAKE_TIME" in watched.output
+    assert "DEPLOYED" in watched.output.split("PLAY RECAP")[-1]
+    record = ledger(environment)[-1]
+    assert (record["runbook"], record["verdict"], record["release"]) == (
+        "restart.yml", "RESTARTED", serving,
+    )  # fmt: skip
+
+
+def test_a_restart_that_was_killed_is_found_again(environment: Environment) -> None:
+    before = deployments(environment)
+    killed = environment.start("restart.yml")
+    killed.wait_for_output("SCALE_UP")
+    send(tree(killed.process.pid), signal.SIGKILL)
+    killed.finish()
+    again = environment.run("restart.yml", "-e", "lock_wait=20")
+    assert again.returncode == 0, again.output
+    assert "RESTARTED" in again.output
+    assert deployments(environment) == before + 1
+
+
+def test_watching_nothing_says_so(environment: Environment, serving: str) -> None:
+    run = environment.run("watch.yml")
+    assert run.returncode == 0, run.output
+    assert "no deployment is in progress; the last one ended" in run.output
+    assert f"{serving} (" in run.output
+    assert environment.calls(run.started, writes=True) == []
+
+
+def test_scaling_stays_in_the_bounds_and_does_nothing_twice(environment: Environment) -> None:
+    bounds = environment.outputs["autoscaling"]
+    tasks = len(environment.running_tasks())
+    refused = environment.run("scale.yml", "-e", f"count={bounds['max'] + 1}")
+    assert refused.returncode == 2
+    assert "terraform/local.tfvars" in refused.output
+    predicted = environment.run("scale.yml", "-e", f"count={tasks + 1}", "--check", "--diff")
+    assert predicted.returncode == 0, predicted.output
+    assert f"+desired: {tasks + 1}" in predicted.output
+    assert environment.calls(refused.started, writes=True) == []
+    assert len(environment.running_tasks()) == tasks
+
+    more = environment.run("scale.yml", "-e", f"count={tasks + 1}")
+    assert more.returncode == 0, more.output
+    assert "SCALED" in more.output
+    assert len(environment.running_tasks()) == tasks + 1
+    assert ledger(environment)[-1]["command"] == f"scale.yml count={tasks + 1}"
+    again = environment.run("scale.yml", "-e", f"count={tasks + 1}")
+    assert "UNCHANGED" in again.output
+    assert environment.calls(again.started, writes=True) == []
+    fewer = environment.run("scale.yml", "-e", f"count={tasks}")
+    assert fewer.returncode == 0, fewer.output
+
+
+def test_logs_show_the_last_lines_and_those_that_come(environment: Environment) -> None:
+    following = environment.start("logs.yml", "-e", "follow_for=8", "-e", "since=1s")
+    following.wait_for_output("Ctrl-C ends it")
+    assert "webhook refused" not in following.output()
+    refused_webhook(environment)
+    run = following.finish()
+    assert run.returncode == 0, run.output
+    assert run.output.count("webhook refused") == 1
+    assert environment.calls(run.started, writes=True) == []
+
+    last = environment.run("logs.yml", "-e", "since=5m", "-e", "limit=1", "-e", "filter=refused")
+    assert last.returncode == 0, last.output
+    assert "1 lines of" in last.output
+    assert "webhook refused" in last.output
+    wrong = environment.run("logs.yml", "-e", "since=yesterday")
+    assert wrong.returncode == 2
+    assert "write 90s, 15m, 2h or 1d" in wrong.output
