@@ -41,6 +41,18 @@ options:
     type: list
     elements: str
     required: true
+  entrypoint:
+    description: What the command is given to. By default the image's entry point.
+    type: list
+    elements: str
+  repeat:
+    description: >-
+      Whether a task of the same content runs again. V(never) is for what is done once, as migrations:
+      an attempt that was interrupted is found again. V(after) is for what a person types: each run
+      starts one, unless one still runs, which is then watched. V(always) starts another beside it.
+    type: str
+    choices: [never, after, always]
+    default: never
   timeout:
     description: Seconds to wait for the end. The task is not stopped.
     type: int
@@ -56,6 +68,16 @@ EXAMPLES = r"""
     image: "{{ image.image }}"
     release: "{{ image.release }}"
     command: [migrate]
+
+- name: Something for today
+  ecs_run_task:
+    aws: "{{ lyo_aws }}"
+    outputs: "{{ plan.outputs }}"
+    name: run
+    image: "{{ plan.current.image }}"
+    release: "{{ plan.current.release }}"
+    command: [seed, tenants.json]
+    repeat: after
 """
 
 RETURN = r"""
@@ -81,6 +103,14 @@ reasons:
   returned: always
   type: list
   elements: str
+verdict:
+  description: V(SUCCEEDED), V(STILL_RUNNING) or V(FAILED).
+  returned: unless O(repeat=never), and not in check mode
+  type: str
+record:
+  description: What the ledger keeps of it.
+  returned: unless O(repeat=never), and not in check mode
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -98,6 +128,8 @@ def main() -> None:
             "release": {"type": "str", "required": True},
             "command": {"type": "list", "elements": "str", "required": True},
             "task": task_spec(),
+            "entrypoint": {"type": "list", "elements": "str"},
+            "repeat": {"type": "str", "choices": ["never", "after", "always"], "default": "never"},
             "timeout": {"type": "int", "default": 1800},
         },
         supports_check_mode=True,

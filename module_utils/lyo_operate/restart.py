@@ -38,21 +38,31 @@ class Restart:
     ) -> None:
         self.aws, self.progress, self.params, self.outputs = aws, progress, params, outputs
         self.cluster, self.service = outputs["cluster_name"], outputs["service_name"]
-        self._sleep, self._clock = sleep, clock
+        self.sleep, self.clock = sleep, clock
 
     def start(self, state: live.State) -> str:
         """Start the deployment with the service's own configuration; return its ARN."""
         known = {d["serviceDeploymentArn"] for d in recent(self.aws, self.cluster, self.service)}
-        answer = self.aws.call(
+
+        def find() -> dict[str, Any] | None:
+            """Look for the deployment of a call whose answer was lost: repeated, it would be a second."""
+            for entry in recent(self.aws, self.cluster, self.service):
+                if entry["serviceDeploymentArn"] not in known:
+                    return {"service": {"currentServiceDeployment": entry["serviceDeploymentArn"]}}
+            return None
+
+        answer = self.aws.create(
             "ecs",
             "update_service",
+            find,
             cluster=self.cluster,
             service=self.service,
             taskDefinition=state.live,
             forceNewDeployment=True,
         )
         hint = str(answer["service"].get("currentServiceDeployment") or "")
-        return find_new(self.aws, self.cluster, self.service, known, hint, self._sleep)
+        # The deployments of before have brought this task definition too: only a new one is meant.
+        return find_new(self.aws, self.cluster, self.service, known, hint, "any", self.sleep)
 
     def follow(self, arn: str, definition: Mapping[str, Any]) -> Outcome:
         """Follow the deployment as a release is followed."""
@@ -68,8 +78,8 @@ class Restart:
             limits,
             check=self.check,
             witness=Witness(self.aws, self.cluster, self.service, definition, groups),
-            sleep=self._sleep,
-            clock=self._clock,
+            sleep=self.sleep,
+            clock=self.clock,
         )
         return follower.follow(arn)
 
@@ -146,7 +156,9 @@ def work(
 def _finish(
     module: Any, restart: Restart, outcome: Outcome, arn: str, common: dict[str, Any]
 ) -> None:
-    word, why = ending.judge(restart.aws, restart.outputs, outcome)
+    word, why = ending.judge(
+        restart.aws, restart.progress, restart.outputs, outcome, restart.sleep, restart.clock
+    )
     lines = [why, *outcome.reasons]
     if word == verdict.DEPLOYED:
         word, lines = verdict.RESTARTED, ["new tasks of the same revision carry all the traffic"]

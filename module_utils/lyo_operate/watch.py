@@ -63,7 +63,7 @@ def work(
     outcome = Follower(aws, progress, limits, turning_back=True, sleep=sleep, clock=clock).follow(
         arn
     )
-    word, why = ending.judge(aws, outputs, outcome)
+    word, why = ending.judge(aws, progress, outputs, outcome, sleep, clock)
     lines = [f"{name}: {why}", *outcome.reasons]
     if word not in (verdict.DEPLOYED, verdict.STILL_RUNNING):
         lines += _why(aws, outputs, state, outcome.deployment)

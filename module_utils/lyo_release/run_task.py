@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
-from . import live
+from . import live, verdict
 from .patience import Answer, patiently
 from .reasons import log_stream, task_line
 from .result import diff
 from .task_definition import normalise, render, same, summary
 
 _TAIL = 40
+NEVER, AFTER, ALWAYS = "never", "after", "always"
 # How long a token is kept; well below the hour for which ECS lists a stopped task.
 TOKEN_SECONDS = 600
 
 
-def started_by(definition: Mapping[str, Any], name: str) -> str:
+def started_by(definition: Mapping[str, Any], name: str, command: Sequence[str] = ()) -> str:
     """Return the mark of a run: the same content has the same, so that a re-run finds it.
+
+    :param command: what the run is given besides its definition.
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (36 characters kept
     well below the limit of 128)
     """
-    content = json.dumps(normalise(definition), sort_keys=True).encode()
+    content = json.dumps([normalise(definition), *command], sort_keys=True).encode()
     return f"lyo-{name[:14]}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
@@ -115,15 +119,19 @@ class OneOff:
         self.outputs: Mapping[str, Any] = params["outputs"]
         self.cluster = str(self.outputs["cluster_name"])
         self.name = str(params["name"])
+        self.repeat = str(params.get("repeat") or NEVER)
+        # What a person types is given to RunTask: a definition for each command would be left behind.
+        self.command = [] if self.repeat == NEVER else [str(word) for word in params["command"]]
         self.wanted = render(
             self.outputs,
             params["task"],
             params["image"],
             params["release"],
             one_off=self.name,
-            command=list(params["command"]),
+            command=list(params["command"]) if self.repeat == NEVER else None,
+            entry_point=params.get("entrypoint"),
         )
-        self.mark = started_by(self.wanted, self.name)
+        self.mark = started_by(self.wanted, self.name, self.command)
         self._sleep = sleep
         self._clock = clock
 
@@ -155,6 +163,8 @@ class OneOff:
 
     def running(self) -> str:
         """Return the ARN of the task of an interrupted run, empty without one."""
+        if self.repeat == ALWAYS:
+            return ""
         return next(iter(self._tasks("RUNNING")), "")
 
     def start(self, definition: str) -> str:
@@ -176,7 +186,8 @@ class OneOff:
             count=1,
             networkConfiguration={"awsvpcConfiguration": network},
             startedBy=self.mark,
-            clientToken=client_token(self.mark, definition, self._tasks("STOPPED"), time.time()),
+            clientToken=self._token(definition),
+            **self._overrides(),
         )
         tasks = answer.get("tasks") or []
         if not tasks:
@@ -186,6 +197,18 @@ class OneOff:
             )
             raise AwsFailure("RunTask", f"ECS did not start the task {self.name}: {why}")
         return str(tasks[0]["taskArn"])
+
+    def _token(self, definition: str) -> str:
+        """A person wants a task each time; only the SDK's own retries are the same request."""
+        if self.repeat != NEVER:
+            return secrets.token_hex(16)
+        return client_token(self.mark, definition, self._tasks("STOPPED"), time.time())
+
+    def _overrides(self) -> dict[str, Any]:
+        if not self.command:
+            return {}
+        container = {"name": self.outputs["container_name"], "command": self.command}
+        return {"overrides": {"containerOverrides": [container]}}
 
     def follow(self, arn: str, definition: Mapping[str, Any]) -> tuple[dict[str, Any], LogTail]:
         """Follow a task until it has stopped or the time is up; return it and its log."""
@@ -202,18 +225,25 @@ class OneOff:
                 shown = status
             begun = status not in ("PROVISIONING", "PENDING")
             fresh = self._patiently(log.read) if begun else []
-            for line in fresh:
-                self.progress(status, line)
+            self._show(fresh)
             if status == "STOPPED" or self._clock() > end:
                 break
             pause = 0.2 if fresh else min(2.0, pause * 1.25)
             self._sleep(pause)
-        for _ in range(3):  # the last lines arrive a little after the end
-            if log.lines:
+        # The last lines arrive a little after the end.
+        for _ in range(3 if self.repeat == NEVER else 8):
+            if log.lines and self.repeat == NEVER:
                 break
             self._sleep(0.3)
-            self._patiently(log.read)
+            last = self._patiently(log.read)
+            self._show(last)
+            if log.lines and not last:
+                break
         return task, log
+
+    def _show(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.progress.line(f"  {line}")
 
     def _patiently(self, read: Callable[[], Answer]) -> Answer:
         """The task goes on by itself: a spell in which AWS cannot be read is waited out."""
@@ -261,18 +291,40 @@ def _run(module: Any, one_off: OneOff) -> None:
         one_off.progress("adopt", f"{one_off.name} is already running: watching it")
     else:
         arn = one_off.start(answer["task_definition"])
+    if one_off.repeat != NEVER:
+        stop = f"aws ecs stop-task --cluster {one_off.cluster} --task {arn.rpartition('/')[2]}"
+        one_off.progress.line(f"  Ctrl-C leaves the task running; to stop it: {stop}")
     task, log = one_off.follow(arn, definition)
     code, wrong = judge(task, one_off.outputs["container_name"])
     answer |= {"task_arn": arn, "exit_code": code, "log": log.lines, "reasons": wrong}
+    _end(module, one_off, task, answer)
+
+
+def _end(module: Any, one_off: OneOff, task: Mapping[str, Any], answer: dict[str, Any]) -> None:
+    """End the module; what a person ran ends with a verdict and a record of its own."""
+    by_hand = one_off.repeat != NEVER
+    if by_hand:
+        answer["record"] = {
+            "release": one_off.params["release"],
+            "image": one_off.params["image"],
+            "task_definition": answer["task_definition"],
+        }
     if task.get("lastStatus") != "STOPPED":
         message = (
-            f"{one_off.name} still runs after {one_off.params['timeout']} s ({arn}); "
+            f"{one_off.name} still runs after {one_off.params['timeout']} s ({answer['task_arn']}); "
             "run the same command again to watch it"
         )
         answer["reasons"] = [message]
+        if by_hand:
+            answer["verdict"] = verdict.STILL_RUNNING
         module.fail_json(msg=message, **answer)
-    if wrong:
-        tail = [f"log: {line}" for line in log.lines[-20:]]
-        message = "\n  ".join([f"{one_off.name} failed", *wrong, *tail])
+    if answer["reasons"]:
+        if by_hand:
+            answer["verdict"] = verdict.FAILED
+        # What a person runs has shown its log already.
+        tail = [] if by_hand else [f"log: {line}" for line in answer["log"][-20:]]
+        message = "\n  ".join([f"{one_off.name} failed", *answer["reasons"], *tail])
         module.fail_json(msg=message, **answer)
+    if by_hand:
+        answer |= {"verdict": verdict.SUCCEEDED, "reasons": ["exit code 0"]}
     module.exit_json(**answer)

@@ -43,6 +43,7 @@ def render(
     *,
     one_off: str = "",
     command: list[str] | None = None,
+    entry_point: list[str] | None = None,
 ) -> dict[str, Any]:
     """Return the RegisterTaskDefinition request for a release.
 
@@ -53,6 +54,7 @@ def render(
     :param release: name of the release; kept as a Docker label, so that it is found again.
     :param one_off: name of a one-off task (``migrate``): a family of its own, no port.
     :param command: the container's command; by default ``task``'s, else the image's.
+    :param entry_point: what the command is given to; by default the image's.
     """
     name = outputs["container_name"]
     container: dict[str, Any] = {
@@ -77,6 +79,8 @@ def render(
             },
         },
     }
+    if entry_point:
+        container["entryPoint"] = [str(word) for word in entry_point]
     argv = command or task.get("command")
     if argv:
         container["command"] = [str(word) for word in argv]

@@ -140,3 +140,45 @@ def test_logs_show_the_last_lines_and_those_that_come(environment: Environment) 
     wrong = environment.run("logs.yml", "-e", "since=yesterday")
     assert wrong.returncode == 2
     assert "write 90s, 15m, 2h or 1d" in wrong.output
+
+
+def test_a_command_runs_each_time_with_its_log_and_its_exit_code(
+    environment: Environment, serving: str
+) -> None:
+    for _ in range(2):
+        run = environment.run("run.yml", "-e", "command='seed --file tenants.json'")
+        assert run.returncode == 0, run.output
+        assert "booking seed: 3 tenants" in run.output
+        assert f"SUCCEEDED release {serving}" in run.output
+        writes = [call.operation for call in environment.calls(run.started, writes=True)]
+        assert writes.count("RunTask") == 1
+        # Only the run's own record besides, and a definition where the release had none yet.
+        assert set(writes) <= {"RunTask", "PutObject", "RegisterTaskDefinition"}
+    record = ledger(environment)[-1]
+    assert record["command"] == "run.yml command=seed --file tenants.json"
+    assert (record["verdict"], record["token"]) == ("SUCCEEDED", 0)
+
+    script = "import sys; print('goodbye'); sys.exit(7)"
+    arguments = json.dumps({"command": ["-c", script], "entrypoint": "python"})
+    failed = environment.run("run.yml", "-e", arguments)
+    assert failed.returncode == 2
+    assert "\n  goodbye\n" in failed.output
+    assert "exit code 7" in failed.output.split("PLAY RECAP")[-1]
+    logs = environment.run("logs.yml", "-e", "filter=goodbye")
+    assert "lyo-local-run: task" in logs.output
+    assert "exit code 7" in logs.output
+
+
+def test_a_command_that_cannot_be_run_or_shown_is_refused(environment: Environment) -> None:
+    run = environment.run("run.yml", "-e", "command='psql postgres://lyo:correct-horse@db/lyo'")
+    assert run.returncode == 2
+    assert "seems to hold a secret" in run.output
+    assert "correct-horse" not in run.output
+    missing = f"image={environment.outputs['repository_url']}:never-built"
+    unknown = environment.run("run.yml", "-e", "command=migrate", "-e", missing)
+    assert unknown.returncode == 2, unknown.output
+    assert "never-built" in unknown.output
+    predicted = environment.run("run.yml", "-e", "command=migrate", "--check")
+    assert predicted.returncode == 0, predicted.output
+    assert "PREDICTED" in predicted.output
+    assert environment.calls(predicted.started, writes=True) == []

@@ -9,7 +9,18 @@ import pytest
 from ansible.module_utils.lyo_operate import place, restart, scale, watch
 from ansible.module_utils.lyo_progress import Progress
 
-from .fakes import AWS, DEFINITION, DEPLOYMENT, OUTPUTS, Clock, Ended, FakeAws, FakeModule, ended
+from .fakes import (
+    AWS,
+    DEFINITION,
+    DEPLOYMENT,
+    OUTPUTS,
+    Clock,
+    Ended,
+    FakeAws,
+    FakeModule,
+    ended,
+    failure,
+)
 from .world import BAKE, DONE, TURNED_BACK, World, definition, hook, stage
 
 PARAMS: dict[str, Any] = {
@@ -132,6 +143,22 @@ def test_a_restart_that_is_under_way_is_not_started_twice() -> None:
     done = do(restart.work, aws)
     assert done.answer["verdict"] == "RESTARTED"
     assert "update_service" not in aws.written
+
+
+def test_a_restart_whose_answer_was_lost_is_not_started_twice() -> None:
+    world = World()
+    world.script = [stage("SCALE_UP"), hook(), BAKE, DONE]
+    aws = cloud(world)
+    update = aws.answers["update_service"]
+
+    def lost(params: dict[str, Any]) -> Any:
+        update(params)
+        return failure("Unreachable")
+
+    aws.answers["update_service"] = lost
+    done = do(restart.work, aws)
+    assert (done.failed, done.answer["verdict"]) == (False, "RESTARTED")
+    assert len(aws.named("update_service")) == 1
 
 
 def test_a_restart_whose_checks_fail_leaves_the_old_tasks() -> None:

@@ -200,3 +200,85 @@ def test_a_registration_whose_answer_was_lost_is_found() -> None:
     done = run(fake)
     assert done.answer["task_definition"] == f"{DEFINITION}-migrate:1"
     assert len(fake.named("register_task_definition")) == 1
+
+
+def by_hand(fake: FakeAws, repeat: str = "after", **changes: Any) -> Ended:
+    return run(fake, name="run", command=["seed", "x"], repeat=repeat, **changes)
+
+
+RUN_DEFINITION = {
+    **task_definition.render(OUTPUTS, TASK, IMAGE_1, "v1", one_off="run"),
+    "taskDefinitionArn": f"{DEFINITION}-run:1",
+}
+
+
+def test_what_a_person_types_runs_each_time_with_one_definition_for_all_commands() -> None:
+    fake = aws(describe_task_definition={"taskDefinition": RUN_DEFINITION})
+    done = by_hand(fake)
+    assert (done.failed, done.answer["verdict"]) == (False, "SUCCEEDED")
+    assert done.answer["record"]["release"] == "v1"
+    assert fake.written == ["run_task"]
+    fake.answers["describe_tasks"] = described("STOPPED", 0)
+    by_hand(fake)
+    first, second = fake.named("run_task")
+    assert first["overrides"] == {"containerOverrides": [{"name": "app", "command": ["seed", "x"]}]}
+    assert first["startedBy"] == second["startedBy"]
+    # ECS would answer the same token with the first task.
+    assert first["clientToken"] != second["clientToken"]
+
+
+def test_what_still_runs_is_watched_unless_another_is_wanted() -> None:
+    def running() -> FakeAws:
+        return aws(
+            describe_task_definition={"taskDefinition": RUN_DEFINITION},
+            list_tasks={"taskArns": [TASK_ARN]},
+        )
+
+    fake = running()
+    by_hand(fake)
+    assert fake.written == []
+    fake = running()
+    by_hand(fake, "always")
+    assert fake.written == ["run_task"]
+
+
+def test_the_mark_depends_on_the_command_too() -> None:
+    marks = {run_task.started_by(WANTED, "run", words) for words in ([], ["a"], ["a", "b"])}
+    assert len(marks) == 3
+
+
+def test_a_command_of_a_person_that_fails_or_goes_on_has_a_verdict() -> None:
+    known = {"describe_task_definition": {"taskDefinition": RUN_DEFINITION}}
+    done = by_hand(aws(**known, describe_tasks=described("STOPPED", 7)))
+    assert done.failed
+    assert (done.answer["verdict"], done.answer["exit_code"]) == ("FAILED", 7)
+    done = by_hand(aws(**known, describe_tasks=described("RUNNING")), timeout=5)
+    assert done.failed
+    assert done.answer["verdict"] == "STILL_RUNNING"
+
+
+def test_an_entry_point_has_a_definition_of_its_own() -> None:
+    fake = aws(
+        describe_task_definition={"taskDefinition": RUN_DEFINITION},
+        register_task_definition=lambda p: {"taskDefinition": {**p, "taskDefinitionArn": "arn:2"}},
+    )
+    by_hand(fake, entrypoint=["python"])
+    container = fake.named("register_task_definition")[0]["containerDefinitions"][0]
+    assert (container["entryPoint"], "command" in container) == (["python"], False)
+
+
+def test_every_line_of_a_log_is_shown_also_the_last_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(Progress, "line", lambda _, text: shown.append(text.strip()))
+    fake = aws(
+        describe_task_definition={"taskDefinition": RUN_DEFINITION},
+        describe_tasks=described("STOPPED", 0),
+        get_log_events=[
+            {"events": [{"message": "one"}], "nextForwardToken": "a"},
+            {"events": [], "nextForwardToken": "a"},
+            {"events": [{"message": "late"}], "nextForwardToken": "b"},
+            {"events": [], "nextForwardToken": "b"},
+        ],
+    )
+    by_hand(fake)
+    assert shown[1:] == ["one", "late"]
