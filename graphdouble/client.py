@@ -92,9 +92,21 @@ class DoubleClient:
         """Change the tokens of an account: state, management, missing_code."""
         return int(self.call("POST", "tokens", {"account": account, **changes})["changed"])
 
-    def out_of_band(self, url: str | None, **where: str) -> None:
-        """Change an override (`account=` or `number=`) as if by hand."""
-        self.call("POST", "out-of-band", {"url": url, **where})
+    def out_of_band(
+        self,
+        url: str | None,
+        *,
+        account: str = "",
+        number: str = "",
+        accounts: Iterable[str] = (),
+        fields: Iterable[str] | None = None,
+    ) -> int:
+        """Change routes as if by hand; with `fields` the app's own. How many numbers that touches."""
+        chosen = [*accounts, *([account] if account else [])]
+        changes: Document = {"url": url, "accounts": chosen, "numbers": [number] if number else []}
+        if fields is not None:
+            changes["fields"] = list(fields)
+        return int(self.call("POST", "out-of-band", changes)["numbers"])
 
     def calls(self, since: int = 0, *, writes: bool = False) -> list[Document]:
         """Recorded calls after number `since`."""

@@ -181,22 +181,27 @@ class Control:
         return {"changed": seeding.change_tokens(self._double.world, account_id, **parameters)}
 
     async def out_of_band(self, parameters: Document) -> Document:
-        """POST out-of-band: somebody changes an override by hand, without API and handshake.
+        """POST out-of-band: somebody changes routes by hand, without API and handshake.
 
-        `account` or `number`, `url` ("" clears, null unsubscribes an account's app).
+        `url` of `accounts` or `numbers` ("" clears the override, null unsubscribes the app from
+        the accounts), or of the app itself with `fields` (null removes its subscription).
         """
         world, app = self._double.world, self._app(parameters)
         url = parameters["url"]
-        if "number" in parameters:
-            number = world.numbers[str(parameters["number"])]
+        numbers = [world.numbers[str(name)] for name in parameters.get("numbers", [])]
+        for number in numbers:
             number.overrides.set({**number.overrides.now, app.id: str(url or "")})
-            self._double.watch.look([number])
-            return {}
-        account = world.accounts[str(parameters["account"])]
-        others = {key: value for key, value in account.apps.now.items() if key != app.id}
-        account.apps.set(others if url is None else {**others, app.id: str(url)})
-        self._double.watch.look(world.numbers_of(account.id))
-        return {}
+        for name in parameters.get("accounts", []):
+            account = world.accounts[str(name)]
+            others = {key: value for key, value in account.apps.now.items() if key != app.id}
+            account.apps.set(others if url is None else {**others, app.id: str(url)})
+            numbers += world.numbers_of(account.id)
+        if "fields" in parameters:
+            fields = dict.fromkeys(parameters["fields"], "v25.0")
+            app.subscription.set(None if url is None else Subscription(str(url), "", fields))
+            numbers = list(world.numbers.values())
+        self._double.watch.look(numbers)
+        return {"numbers": len(numbers)}
 
     async def calls(self, parameters: Document) -> Document:
         """GET calls: `since` (a number), `writes`."""

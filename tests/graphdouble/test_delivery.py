@@ -144,10 +144,13 @@ def test_a_gap_lasts_until_a_valid_route(
     ] * 2
     meta.subscribe_app(receiver.url("app"))
     assert all(gap["until"] for gap in double.gaps())
-    double.out_of_band(None, account=meta.account)
+    assert double.out_of_band(None, accounts=[meta.account]) == 2
     assert len(double.gaps()) == 4
     double.out_of_band("", account=meta.account)
     double.out_of_band(receiver.url("phone"), number=meta.number)
     gaps = double.gaps()
     assert len(gaps) == 4
     assert all(gap["until"] for gap in gaps)
+    double.out_of_band(receiver.url("elsewhere"), fields=["messages"])
+    assert {gap["route"] for gap in double.gaps()[4:]} == {receiver.url("elsewhere")}
+    assert meta.configuration()["application"] == receiver.url("elsewhere")
