@@ -201,7 +201,8 @@ class Api:
                 raise invalid_parameter(_WRONG_VERIFY)
             self._must_be_subscribed(account, app_id)
             await self._shake(call, str(url), str(wanted["verify_token"]))
-        self._set(number.overrides, app_id, str(url))
+        others = {key: value for key, value in number.overrides.now.items() if key != app_id}
+        number.overrides.set({**others, app_id: str(url)} if url else others)
         self._watch.look([number])
         return self._success(call)
 

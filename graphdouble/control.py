@@ -190,7 +190,8 @@ class Control:
         url = parameters["url"]
         numbers = [world.numbers[str(name)] for name in parameters.get("numbers", [])]
         for number in numbers:
-            number.overrides.set({**number.overrides.now, app.id: str(url or "")})
+            others = {key: value for key, value in number.overrides.now.items() if key != app.id}
+            number.overrides.set({**others, app.id: str(url)} if url else others)
         for name in parameters.get("accounts", []):
             account = world.accounts[str(name)]
             others = {key: value for key, value in account.apps.now.items() if key != app.id}

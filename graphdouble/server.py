@@ -144,7 +144,6 @@ class Double:
         self, request: web.Request, progress: _Progress
     ) -> tuple[int, web.StreamResponse]:
         trace = f"A{progress.number:010d}double"
-        fault: Fault | None = None
         try:
             handler = self._find(request, progress)
             fault = self.faults.choose(
@@ -154,26 +153,36 @@ class Double:
             )
             if self.settings.latency > 0:
                 await asyncio.sleep(self.settings.latency)
-            if fault is not None and fault.when == "before":
-                html = await self._fail(fault, progress)
-                if html is not None:
-                    return html.status, html
-            document = await self._call(request, progress, handler)
-            status = 200
-            if fault is not None and fault.when == "after":
-                html = await self._fail(fault, progress)
-                if html is not None:
-                    return html.status, html
+            html = await self._fail(fault, "before", progress)
+            if html is None:
+                status, document = await self._done(request, progress, handler, trace)
+                # A refusal can be lost on its way as well.
+                html = await self._fail(fault, "after", progress)
+            if html is not None:
+                return html.status, html
         except GraphError as error:
             document, status, progress.code = error.body(trace), error.status, error.code
-        except ValueError as error:
-            refused = invalid_parameter(f"the request cannot be read: {type(error).__name__}")
-            document, status, progress.code = refused.body(trace), 400, refused.code
         headers = {**progress.headers, "x-fb-trace-id": trace}
         return status, web.json_response(document, status=status, headers=headers)
 
-    async def _fail(self, fault: Fault, progress: _Progress) -> web.Response | None:
-        """Do what a fault says; an answer when it is not of Meta's shape."""
+    async def _done(
+        self, request: web.Request, progress: _Progress, handler: Handler, trace: str
+    ) -> tuple[int, dict[str, Any]]:
+        try:
+            return 200, await self._call(request, progress, handler)
+        except GraphError as error:
+            refused = error
+        except ValueError as error:
+            refused = invalid_parameter(f"the request cannot be read: {type(error).__name__}")
+        progress.code = refused.code
+        return refused.status, refused.body(trace)
+
+    async def _fail(
+        self, fault: Fault | None, when: str, progress: _Progress
+    ) -> web.Response | None:
+        """Do what a fault says at this point; an answer when it is not of Meta's shape."""
+        if fault is None or fault.when != when:
+            return None
         progress.fault = f"{fault.action} {fault.when}"
         if fault.action == "error":
             if fault.variant == 0:

@@ -108,6 +108,14 @@ def test_a_held_call_is_let_go_or_dropped(meta: Meta, double: DoubleClient) -> N
         double.faults({"action": "hold", "when": "after", "kind": "write", "nth": 1})
 
 
+def test_a_refusal_can_be_lost_too(meta: Meta, double: DoubleClient) -> None:
+    double.faults({"action": "cut", "when": "after"})
+    with pytest.raises((http.client.HTTPException, OSError)):
+        meta.override("http://127.0.0.1:1/")
+    [call] = double.calls()
+    assert (call["status"], call["code"], call["took_effect"]) == (0, 100, False)
+
+
 def test_slow_answers_and_latency(meta: Meta, double: DoubleClient) -> None:
     double.settings(latency=0.05)
     double.faults({"action": "slow", "seconds": 0.1, "operation": "GET /{phone-number-id}"})
