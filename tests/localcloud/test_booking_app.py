@@ -132,6 +132,58 @@ def test_the_webhook_believes_only_meta(backend: Backend) -> None:
         assert "no tenant has this number" in app.log
 
 
+def test_a_probe_is_logged_with_its_tenant_and_changes_nothing(backend: Backend) -> None:
+    backend.prepare("probe")
+    with Running(backend, "v1", "probe") as app:
+        body = json.loads(notification("", "lyo-probe.1"))
+        value = body["entry"][0]["changes"][0]["value"]
+        value["messages"] = [
+            {"id": "lyo-probe.1", "from": "0", "type": "lyo_probe"},
+            {"id": "wamid.beside", "from": GIULIA, "type": "text", "text": {"body": "Ciao"}},
+        ]
+        raw = json.dumps(body).encode()
+        assert app.post(raw, sign(raw, "another secret")).status == 403
+        assert app.post(raw, sign(raw)).status == 200
+        wait_for("the message beside it is answered", lambda: memory(app).status == 200)
+        value["metadata"]["phone_number_id"] = "1"
+        value["messages"] = [{"id": "lyo-probe.2", "from": "0", "type": "lyo_probe"}]
+        raw = json.dumps(body).encode()
+        assert app.post(raw, sign(raw)).status == 200
+        lines = [json.loads(line) for line in app.log.splitlines()]
+        probes = {line["probe"]: line["tenant"] for line in lines if "probe" in line}
+        assert probes == {"lyo-probe.1": "da-mario", "lyo-probe.2": None}
+        assert backend.rows("probe", "SELECT message_id FROM inbox") == [("wamid.beside",)]
+        assert backend.rows("probe", "SELECT wa_id FROM customers") == [(GIULIA,)]
+
+
+def test_while_the_verify_token_is_changed_both_count(backend: Backend) -> None:
+    backend.prepare("tokens")
+    with Running(backend, "v1", "tokens", WHATSAPP_VERIFY_TOKEN="the-new-one the-old-one") as app:
+        for token, status in (("the-new-one", 200), ("the-old-one", 200), ("the-new-one%20", 403),
+                              ("the-new-one%20the-old-one", 403)):  # fmt: skip
+            query = f"hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token={token}"
+            assert app.get(f"/webhook?{query}").status == status, token
+        for token in ("the-new-one", "the-old-one"):
+            answer = app.get(f"/tenants/da-mario/customers/{GIULIA}", X_Lyo_Ops_Token=token)
+            assert answer.status == 404
+
+
+def test_an_export_prints_rows_and_cannot_change_anything(backend: Backend) -> None:
+    backend.prepare("export")
+    query = "SELECT id, phone_number_id AS number FROM tenants ORDER BY id LIMIT 2"
+    done = backend.run("v1", "export", "export", query)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"id": "da-mario", "number": MARIO},
+        {"id": "il-faro", "number": "390801000002"},
+        {"rows": 2},
+    ]
+    for wrong, why in (("DELETE FROM bookings", "read-only"), ("SELECT nothing", "nothing")):
+        done = backend.run("v1", "export", "export", wrong)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert why in done.stderr
+
+
 def test_messages_of_a_dead_process_are_processed_by_the_next(backend: Backend) -> None:
     backend.prepare("crashed")
     with backend.postgres.connect("crashed") as connection:

@@ -1,4 +1,5 @@
-"""The image's entry point: `python -m booking serve | migrate [--check | --seed FILE] | seed --file FILE`."""
+"""The image's entry point: `python -m booking serve | migrate [--check | --seed FILE] | seed --file FILE |
+export QUERY`."""
 
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ def _arguments() -> argparse.Namespace:
     )
     seed = commands.add_parser("seed", help="create or update tenants from a JSON file")
     seed.add_argument("--file", type=Path, required=True, help="a list of tenants")
+    export = commands.add_parser("export", help="print the rows of a query, a JSON object a line")
+    export.add_argument("query", help="SQL; it cannot change anything")
     return parser.parse_args()
 
 
@@ -47,6 +50,10 @@ def main() -> int:
 
             return serve(ServeConfig.from_env(os.environ))
         database = DatabaseConfig.from_env(os.environ)
+        if arguments.command == "export":
+            from booking.export import export
+
+            return export(database, arguments.query)
         if arguments.command == "migrate":
             from booking.migrate import migrate
 

@@ -20,6 +20,13 @@ def _required(env: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _tokens(text: str) -> tuple[str, ...]:
+    tokens = tuple(text.split())
+    if not tokens:
+        raise ConfigError("WHATSAPP_VERIFY_TOKEN holds no token")
+    return tokens
+
+
 def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
     text = env.get(name) or str(default)
     try:
@@ -101,7 +108,8 @@ class ServeConfig:
     database: DatabaseConfig
     cache_url: str
     cache_auth_token: str = field(repr=False)
-    verify_token: str = field(repr=False)
+    # The present one, then those that still count while it is being changed.
+    verify_tokens: tuple[str, ...] = field(repr=False)
     app_secret: str = field(repr=False)
     slow_start_seconds: float = 6.0
 
@@ -121,7 +129,7 @@ class ServeConfig:
             database=DatabaseConfig.from_env(env),
             cache_url=cache_url,
             cache_auth_token=_required(env, "CACHE_AUTH_TOKEN"),
-            verify_token=_required(env, "WHATSAPP_VERIFY_TOKEN"),
+            verify_tokens=_tokens(_required(env, "WHATSAPP_VERIFY_TOKEN")),
             app_secret=_required(env, "WHATSAPP_APP_SECRET"),
             slow_start_seconds=_number(env, "SLOW_START_SECONDS", 6, 0, 600),
         )

@@ -41,6 +41,14 @@ async def store(connection: Connection, incoming: Sequence[Incoming]) -> tuple[i
     return new, unrouted
 
 
+async def tenants_of(connection: Connection, numbers: Sequence[str]) -> dict[str, str]:
+    """Return the tenants of phone numbers; a number that nobody has is left out."""
+    cursor = await connection.execute(
+        "SELECT phone_number_id, id FROM tenants WHERE phone_number_id = ANY(%s)", (list(numbers),)
+    )
+    return {row["phone_number_id"]: row["id"] for row in await cursor.fetchall()}
+
+
 async def take(connection: Connection) -> Row | None:
     """Lock and return the oldest message that is due, None when there is none.
 

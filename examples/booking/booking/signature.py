@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 HEADER = "X-Hub-Signature-256"
 
@@ -27,10 +27,15 @@ def equal(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-def handshake(query: Mapping[str, str], verify_token: str) -> str | None:
+def known(given: str, tokens: Sequence[str]) -> bool:
+    """Return whether a token is one of those that count, each compared in constant time."""
+    return any(equal(given, token) for token in tokens)
+
+
+def handshake(query: Mapping[str, str], verify_tokens: Sequence[str]) -> str | None:
     """Return the challenge to echo when Meta's subscription request is ours, else None."""
     if query.get("hub.mode") != "subscribe" or not query.get("hub.challenge"):
         return None
-    if not equal(query.get("hub.verify_token", ""), verify_token):
+    if not known(query.get("hub.verify_token", ""), verify_tokens):
         return None
     return query["hub.challenge"]

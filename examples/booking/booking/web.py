@@ -68,7 +68,7 @@ class App:
 
     async def handshake(self, request: Request) -> Response:
         """Echo Meta's challenge, 403 for anybody else."""
-        challenge = signature.handshake(request.query_params, self.config.verify_token)
+        challenge = signature.handshake(request.query_params, self.config.verify_tokens)
         if challenge is None:
             return PlainTextResponse("forbidden", 403)
         return PlainTextResponse(challenge)
@@ -90,6 +90,10 @@ class App:
         except payload.PayloadError as error:
             log.warning("webhook refused", reason="payload", error=str(error))
             return PlainTextResponse("not a notification", 400)
+        probes = [message for message in incoming if message.kind == payload.PROBE]
+        incoming = [message for message in incoming if message.kind != payload.PROBE]
+        if probes:
+            await self._log_probes(probes)
         if incoming:
             async with self.database.transaction() as connection:
                 new, unrouted = await inbox.store(connection, incoming)
@@ -99,6 +103,17 @@ class App:
             if new > unrouted:
                 self.worker.wake()
         return PlainTextResponse("ok")
+
+    async def _log_probes(self, probes: list[payload.Incoming]) -> None:
+        async with self.database.transaction() as connection:
+            tenants = await inbox.tenants_of(connection, [p.phone_number_id for p in probes])
+        for probe in probes:
+            log.event(
+                "webhook probe",
+                probe=probe.message_id,
+                phone_number_id=probe.phone_number_id,
+                tenant=tenants.get(probe.phone_number_id),
+            )
 
     async def smoke(self, _request: Request) -> Response:
         """Run the end-to-end check: 200, or 500 with the reason."""
@@ -129,9 +144,8 @@ class App:
 
     async def customer(self, request: Request) -> Response:
         """Answer what is remembered of a guest, for whoever has the operations' token."""
-        if not signature.equal(
-            request.headers.get("X-Lyo-Ops-Token", ""), self.config.verify_token
-        ):
+        token = request.headers.get("X-Lyo-Ops-Token", "")
+        if not signature.known(token, self.config.verify_tokens):
             return PlainTextResponse("forbidden", 403)
         tenant, wa_id = request.path_params["tenant"], request.path_params["wa_id"]
         async with self.database.transaction() as connection:

@@ -34,7 +34,7 @@ def test_other_signatures_are_refused(header: str | None) -> None:
 
 
 def test_the_handshake_echoes_the_challenge() -> None:
-    assert signature.handshake(QUERY, "token") == "1158201444"
+    assert signature.handshake(QUERY, ("token",)) == "1158201444"
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_the_handshake_echoes_the_challenge() -> None:
     ],
 )
 def test_the_handshake_refuses(changed: dict[str, str]) -> None:
-    assert signature.handshake({**QUERY, **changed}, "token") is None
+    assert signature.handshake({**QUERY, **changed}, ("token",)) is None
 
 
 def test_the_handshake_refuses_an_empty_query() -> None:
-    assert signature.handshake({}, "token") is None
+    assert signature.handshake({}, ("token",)) is None
