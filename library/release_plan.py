@@ -76,6 +76,27 @@ options:
         description: Key of the marker that the last empty plan left.
         type: str
         default: lyo.plan.json
+  webhooks:
+    description: >-
+      What the webhooks at Meta are registered by. Without it they are not looked at.
+    type: dict
+    suboptions:
+      prefix:
+        description: Folder of their records in the bucket of O(infra).
+        type: str
+        default: webhooks/
+      callback_path:
+        description: Path of the webhook below the API's address.
+        type: str
+        default: /webhook
+      graph_version:
+        description: Version of Meta's Graph API.
+        type: str
+        required: true
+      token_version:
+        description: What the inventory calls the present verify token.
+        type: str
+        default: "1"
 """
 
 EXAMPLES = r"""
@@ -95,7 +116,7 @@ RETURN = r"""
 steps:
   description: >-
     Steps that are needed, of V(infra), V(image), V(migrate), V(deploy), V(watch), V(dashboard),
-    V(verify).
+    V(verify), V(webhooks).
   returned: always
   type: list
   elements: str
@@ -138,6 +159,7 @@ from ansible.module_utils.lyo_release.options import (
     deployment_spec,
     infra_spec,
     task_spec,
+    webhooks_spec,
 )
 
 
@@ -153,6 +175,7 @@ def main() -> None:
             "task": task_spec(),
             "deployment": deployment_spec(),
             "infra": infra_spec(),
+            "webhooks": webhooks_spec(),
             "in_progress": {"type": "str", "choices": ["refuse", "wait"], "default": "refuse"},
         },
         supports_check_mode=True,

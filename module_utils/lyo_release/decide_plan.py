@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from . import decide_deploy as decide
 from .decide_deploy import Live
 
-INFRA, IMAGE, MIGRATE, DEPLOY, WATCH, DASHBOARD, VERIFY = (
+INFRA, IMAGE, MIGRATE, DEPLOY, WATCH, DASHBOARD, VERIFY, WEBHOOKS = (
     "infra",
     "image",
     "migrate",
@@ -15,6 +15,7 @@ INFRA, IMAGE, MIGRATE, DEPLOY, WATCH, DASHBOARD, VERIFY = (
     "watch",
     "dashboard",
     "verify",
+    "webhooks",
 )
 
 
@@ -29,6 +30,7 @@ class Facts:
     :ivar live: the service.
     :ivar release: name of the wanted release.
     :ivar dashboard_reason: why the dashboard has to be uploaded, empty where it has not.
+    :ivar webhooks_reason: why webhooks have to be registered at Meta, empty where they have not.
     """
 
     has_outputs: bool
@@ -38,6 +40,7 @@ class Facts:
     live: Live
     release: str
     dashboard_reason: str = ""
+    webhooks_reason: str = ""
 
 
 @dataclass
@@ -54,6 +57,14 @@ def steps(facts: Facts, in_progress: str) -> Plan:
 
     :param in_progress: ``refuse`` or ``wait``, where another release is just being deployed.
     """
+    plan = _before_webhooks(facts, in_progress)
+    if facts.webhooks_reason and not plan.refusal:
+        plan.steps.append(WEBHOOKS)
+        plan.reasons.append(f"webhooks: {facts.webhooks_reason}")
+    return plan
+
+
+def _before_webhooks(facts: Facts, in_progress: str) -> Plan:
     plan = Plan()
     if facts.infra_reason or not facts.has_outputs:
         plan.steps.append(INFRA)

@@ -104,6 +104,19 @@ def infra_spec() -> dict[str, Any]:
     }
 
 
+def webhooks_spec() -> dict[str, Any]:
+    """Return the argument spec of the option ``webhooks``: when Meta has to be told again."""
+    return {
+        "type": "dict",
+        "options": {
+            "prefix": {"type": "str", "default": "webhooks/"},
+            "callback_path": {"type": "str", "default": "/webhook"},
+            "graph_version": {"type": "str", "required": True},
+            "token_version": {"type": "str", "default": "1", "no_log": False},
+        },
+    }
+
+
 def secret_spec() -> dict[str, Any]:
     """Return the argument spec of a reference to a secret in Secrets Manager."""
     return {

@@ -15,6 +15,7 @@ from ..lyo_image.description import BadDescriptionError
 from ..lyo_image.reference import Reference, parse, within
 from ..lyo_image.run_image import release_name, wanted_tag
 from ..lyo_progress import Progress
+from ..lyo_webhooks.record import Registered, Store, why_register
 from . import dashboard, decide_plan, infra_marker, live
 from .decide_deploy import Live
 from .options import missing_outputs
@@ -57,6 +58,11 @@ def infra_reason(aws: Aws, infra: Mapping[str, Any], files: str) -> str:
     return infra_marker.why_plan(marker, files, state, now, int(infra["max_age_hours"]))
 
 
+def read_registered(aws: Aws, infra: Mapping[str, Any], prefix: str) -> Registered | None:
+    """Return what was registered at Meta, None where nothing was or there is no bucket yet."""
+    return Store(aws, str(infra["bucket"]), prefix).registered()
+
+
 def known_releases(app: Mapping[str, Any]) -> list[str]:
     """Return the releases that the application's folder can build, empty where any can."""
     if app["builder"] == "docker":
@@ -89,6 +95,7 @@ class Planner:
         self.infra = ""
         self.files = ""
         self.dashboard = ""
+        self.webhooks = ""
 
     def read(self) -> None:
         """Read everything the plan is made from.
@@ -101,10 +108,15 @@ class Planner:
         if params.get("release") and not params.get("image"):
             self.tag, _ = wanted_tag(params["app"], params["release"])  # a typo costs no call
         name = params.get("outputs_parameter") or f"/lyo/{params['env']}/outputs"
-        self.outputs, self.infra = parallel(
+        webhooks = params.get("webhooks") or {}
+        reads = bool(webhooks and infra.get("bucket"))
+        self.outputs, self.infra, registered = parallel(
             lambda: read_outputs(self.aws, name),
             lambda: infra_reason(self.aws, infra, self.files),
+            lambda: read_registered(self.aws, infra, webhooks["prefix"]) if reads else None,
         )
+        if reads:
+            self.webhooks = self._why_webhooks(registered)
         missing = missing_outputs(self.outputs)
         if self.outputs and missing:
             self.infra = self.infra or f"the outputs lack {', '.join(missing)}"
@@ -116,6 +128,14 @@ class Planner:
             self._want(found)
         else:
             self._want_without_outputs()
+
+    def _why_webhooks(self, registered: Registered | None) -> str:
+        """Return why webhooks have to be registered; before there are outputs that is for later."""
+        webhooks = self.params["webhooks"]
+        if not self.outputs.get("api_url"):
+            return ""
+        url = str(self.outputs["api_url"]).rstrip("/") + webhooks["callback_path"]
+        return why_register(registered, url, webhooks["graph_version"], webhooks["token_version"])
 
     def _read_service(self) -> live.State:
         outputs = self.outputs
@@ -198,6 +218,7 @@ class Planner:
             live=service,
             release=self.release,
             dashboard_reason=self.dashboard,
+            webhooks_reason=self.webhooks,
         )
 
     def current(self) -> dict[str, Any]:

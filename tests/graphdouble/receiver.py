@@ -22,6 +22,7 @@ class Receiver:
 
     :ivar verify_tokens: those it accepts in a handshake.
     :ivar status: of the answer to messages (and, when not 200, to handshakes).
+    :ivar numbers: id of the phone number that each message was for.
     :ivar echo: what it answers instead of the challenge, "" for the challenge.
     """
 
@@ -35,6 +36,7 @@ class Receiver:
     refused_handshakes: int = 0
     bad_signatures: int = 0
     messages: Counter[str] = field(default_factory=Counter)
+    numbers: dict[str, str] = field(default_factory=dict)
     paths: Counter[str] = field(default_factory=Counter)
     agents: set[str] = field(default_factory=set)
 
@@ -67,8 +69,10 @@ class Receiver:
         self.paths[request.path] += 1
         for entry in json.loads(body)["entry"]:
             for change in entry["changes"]:
-                for message in change["value"]["messages"]:
+                value = change["value"]
+                for message in value["messages"]:
                     self.messages[message["id"]] += 1
+                    self.numbers[message["id"]] = value["metadata"]["phone_number_id"]
         return web.Response()
 
 

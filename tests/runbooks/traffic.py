@@ -57,7 +57,7 @@ class Customer:
 
     def handshake(self, token: str | None = None) -> tuple[int, str]:
         """Meta's handshake, with the right token unless another is given."""
-        token = self._secrets["verify_token"] if token is None else token
+        token = self._secrets["verify_token"].split()[0] if token is None else token
         return self.request(
             f"/webhook?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token={token}"
         )
@@ -105,7 +105,7 @@ class Customer:
         while time.monotonic() < deadline:
             status, seen = self.request(
                 f"/tenants/{TENANT}/customers/{self.wa_id}",
-                headers={"X-Lyo-Ops-Token": self._secrets["verify_token"]},
+                headers={"X-Lyo-Ops-Token": self._secrets["verify_token"].split()[0]},
             )
             if status == 200:
                 memory: dict[str, Any] = json.loads(seen)

@@ -34,6 +34,8 @@ def facts(**changes: Any) -> p.Facts:
         ({"live": SAME, "same_image": True}, ""),
         ({"live": SAME, "infra_reason": "changed"}, "infra verify"),
         ({"live": SAME, "dashboard_reason": "index.html differs"}, "dashboard verify"),
+        ({"live": SAME, "webhooks_reason": "the URL was another"}, "webhooks"),
+        ({"webhooks_reason": "the URL was another"}, "migrate deploy verify webhooks"),
         ({"dashboard_reason": "index.html differs"}, "migrate deploy dashboard verify"),
         ({"infra_reason": "changed"}, "infra migrate deploy verify"),
         ({"live": Live(exists=True, desired=0)}, "migrate deploy verify"),

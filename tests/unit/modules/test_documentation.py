@@ -28,6 +28,8 @@ NAMES = [
     "ecs_watch",
     "environment_status",
     "terraform_stack",
+    "whatsapp_verify_token",
+    "whatsapp_webhooks",
 ]
 
 

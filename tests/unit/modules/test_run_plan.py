@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -287,3 +288,48 @@ def test_a_dashboard_that_differs_is_uploaded(
     done = plan(monkeypatch, aws, {**app, "dashboard": "site"})
     assert "dashboard" in done.answer["steps"]
     assert any("index.html" in reason for reason in done.answer["reasons"])
+
+
+WEBHOOKS = {
+    "prefix": "webhooks/",
+    "callback_path": "/webhook",
+    "graph_version": "v26.0",
+    "token_version": "1",
+}
+REGISTERED = {
+    "url": "https://api.example/webhook",
+    "graph_version": "v26.0",
+    "token_version": "1",
+    "complete": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("registered", "webhooks", "steps"),
+    [
+        (REGISTERED, WEBHOOKS, []),
+        (REGISTERED, {**WEBHOOKS, "token_version": "2"}, ["webhooks"]),
+        ({**REGISTERED, "url": "https://old.example/webhook"}, WEBHOOKS, ["webhooks"]),
+        (None, WEBHOOKS, ["webhooks"]),
+        (None, None, []),
+    ],
+)
+def test_webhooks_are_registered_when_what_they_stand_on_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    app: dict[str, Any],
+    registered: dict[str, Any] | None,
+    webhooks: dict[str, str] | None,
+    steps: list[str],
+) -> None:
+    value = json.dumps({**OUTPUTS, "api_url": "https://api.example"})
+
+    def objects(params: dict[str, Any]) -> Any:
+        if params["Key"] == "webhooks/registered.json" and registered is not None:
+            return {"Body": io.BytesIO(json.dumps(registered).encode())}
+        return failure("NoSuchKey")
+
+    aws = world_aws(world, app, get_parameter={"Parameter": {"Value": value}}, get_object=objects)
+    infra = {**INFRA, "force": "skip", "bucket": "state"}
+    done = plan(monkeypatch, aws, app, infra=infra, webhooks=webhooks)
+    assert done.answer["steps"] == steps
