@@ -58,6 +58,8 @@ COLORS = {
     "RESTARTED": "green",
     "SCALED": "green",
     "SUCCEEDED": "green",
+    "REGISTERED": "green",
+    "RESTORED": "green",
     "DRIFTED": "yellow",
     "ROLLED_BACK": "yellow",
     "FAILED": "red",
