@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import lyo_controller
 from .lyo_aws_failure import MAX_ATTEMPTS, AwsFailure, explain
 
 __all__ = ["Aws", "AwsFailure", "aws_argument_spec", "check_endpoint", "explain", "parallel"]
@@ -109,7 +110,8 @@ class Aws:
 
     Where the options have a ``fence``, every write first makes sure that the run still holds the
     environment's lock: AWS itself has no fencing, so a run that was stalled must find out by itself.
-    So does every repetition of a write whose answer was lost: it is a write as well.
+    So does every repetition of a write whose answer was lost: it is a write as well. A module that
+    has outlived its controller writes nothing more.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Aws:
         self._config: Any = None
         self._clients: dict[tuple[str, bool], Any] = {}
         self._sleep = sleep
+        self._controller = lyo_controller.of_this_run()
 
     @property
     def secrets(self) -> list[str]:
@@ -197,16 +200,28 @@ class Aws:
                     verify=self._options.get("ca_bundle") or None,
                     config=config,
                 )
-                if self._fence is not None:
+                if self._fence is not None or self._controller is not None:
                     client.meta.events.register("request-created", self._before_attempt)
                 self._clients[service, once] = client
             return self._clients[service, once]
 
     def _before_attempt(self, request: Any, operation_name: str, **_: Any) -> None:
-        """Fence the repetitions of a write; its first attempt is fenced by :meth:`call`."""
+        """Check the repetitions of a write; its first attempt is checked by :meth:`call`."""
         attempt = (request.context.get("retries") or {}).get("attempt", 1)
         if attempt > 1 and not operation_name.startswith(_READ_NAMES):
-            self.check_fence()
+            self.check_write()
+
+    def check_write(self) -> None:
+        """Make sure that this run may still write: it lives, and holds the lock where there is one.
+
+        :raises AwsFailure: ``Orphan``, the run is gone; as :meth:`check_fence`.
+        """
+        if self._controller is not None and not self._controller.alive():
+            raise AwsFailure(
+                "Orphan",
+                f"ansible-playbook (process {self._controller.pid}) is gone: nothing more was written",
+            )
+        self.check_fence()
 
     def confirm_account(self, arn: str) -> None:
         """Confirm the account by an ARN that AWS answered with.
@@ -240,7 +255,7 @@ class Aws:
         """
         self._ensure_account(operation)
         if not operation.startswith(_READ_PREFIXES):
-            self.check_fence()
+            self.check_write()
             self.writes += 1
         return self._send(service, operation, params)
 
@@ -263,7 +278,7 @@ class Aws:
         self._ensure_account(operation)
         self.writes += 1
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            self.check_fence()
+            self.check_write()
             try:
                 return self._send(service, operation, params, once=True)
             except AwsFailure as failure:

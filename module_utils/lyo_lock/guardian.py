@@ -23,53 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
+from ..lyo_controller import Controller, leave_run
 from ..lyo_ledger.record import Run, ended
 from ..lyo_ledger.store import Ledger
 from .decide import Found
 from .store import LockStore, Overtaken
 
 SOCKET_NAME = "guardian"
-# The callback plugin says which process is the controller, and where its folder is.
-CONTROLLER_VARIABLE = "LYO_CONTROLLER"
-FOLDER_VARIABLE = "LYO_RUN_FOLDER"
 MAX_END_BYTES = 1 << 20
 LOOK_SECONDS = 1.0
-
-
-class Controller:
-    """The process whose life the run's is: by number and, against reuse, by its start time.
-
-    :param pid: of ``ansible-playbook``.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._started = _stat(pid)[1]
-
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        state, started = _stat(self.pid)
-        return state not in ("Z", "X") and started == self._started
-
-    def stopped(self) -> bool:
-        """Whether it was stopped (Ctrl-Z): then its lock is not renewed, for it does not work."""
-        return _stat(self.pid)[0] in ("T", "t")
-
-
-def _stat(pid: int) -> tuple[str, str]:
-    """State letter and start time of a process from /proc; empty where there is no /proc."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return "", ""
-    rest = fields.rpartition(")")[2].split()
-    return rest[0], rest[19]
 
 
 class Guardian:
@@ -221,6 +183,7 @@ def leave(guard: Callable[[Aws], None], options: Mapping[str, Any], keep: int) -
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _close_all_but(keep)
+        leave_run()
         guard(Aws(options))
     finally:
         os._exit(0)

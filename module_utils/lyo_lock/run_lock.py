@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
+from ..lyo_controller import CONTROLLER_VARIABLE, FOLDER_VARIABLE, Controller
 from ..lyo_ledger.record import Run
 from ..lyo_ledger.store import Ledger
 from ..lyo_progress import Progress
 from . import decide
-from .guardian import CONTROLLER_VARIABLE, FOLDER_VARIABLE, Controller, Guardian, leave, listen
+from .guardian import Guardian, leave, listen
 from .record import HELD, Lock
 from .store import LockStore, Overtaken
 

@@ -87,7 +87,8 @@ class Follower:
 
         A spell in which AWS throttles, fails or cannot be reached is waited out.
 
-        :raises AwsFailure: AWS refuses, or has not answered for ``PATIENCE_SECONDS``.
+        :raises AwsFailure: AWS refuses, or has not answered for ``PATIENCE_SECONDS`` or, longer than
+            the limits' ``timeout`` after the beginning, at all.
         """
         self._stage_since = self._started = self._clock()
         self._looked = self._started - _WITNESS_SECONDS
@@ -101,7 +102,8 @@ class Follower:
             except AwsFailure as failure:
                 now = self._clock()
                 trouble = now if trouble is None else trouble
-                if not failure.passing or now - trouble >= PATIENCE_SECONDS:
+                spent = now - trouble >= PATIENCE_SECONDS or self._watched_enough(now)
+                if not failure.passing or spent:
                     raise
                 self._progress("waiting", f"the deployment goes on unwatched: {failure.message}")
                 self._pause = decide.pause_after(self._pause, changed=False)
@@ -110,6 +112,9 @@ class Follower:
                 if outcome is not None:
                     return outcome
             self._sleep(self._pause)
+
+    def _watched_enough(self, now: float) -> bool:
+        return now - self._started > self._limits.timeout
 
     def _act(self, arn: str, deployment: dict[str, Any]) -> Outcome | None:
         """Do what one look at the deployment asks for; return the outcome at its end."""

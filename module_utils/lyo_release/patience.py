@@ -22,13 +22,15 @@ def patiently(
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    seconds: float = PATIENCE_SECONDS,
 ) -> Answer:
     """Return what ``read`` returns, however often it has to be asked.
 
     :param say: told why it is asked again.
-    :raises AwsFailure: a refusal that time does not heal, or trouble for :data:`PATIENCE_SECONDS`.
+    :param seconds: how long at most.
+    :raises AwsFailure: a refusal that time does not heal, or trouble for all of the time.
     """
-    end = clock() + PATIENCE_SECONDS
+    end = clock() + min(seconds, PATIENCE_SECONDS)
     while True:
         try:
             return read()

@@ -132,6 +132,7 @@ class OneOff:
             entry_point=params.get("entrypoint"),
         )
         self.mark = started_by(self.wanted, self.name, self.command)
+        self._end = 0.0  # of watching, by the clock
         self._sleep = sleep
         self._clock = clock
 
@@ -213,7 +214,7 @@ class OneOff:
     def follow(self, arn: str, definition: Mapping[str, Any]) -> tuple[dict[str, Any], LogTail]:
         """Follow a task until it has stopped or the time is up; return it and its log."""
         log = LogTail(self.aws, log_stream(definition, arn))
-        end = self._clock() + float(self.params["timeout"])
+        end = self._end = self._clock() + float(self.params["timeout"])
         pause = 0.2
         task: dict[str, Any] = {"taskArn": arn, "lastStatus": "PROVISIONING"}
         shown = ""
@@ -248,7 +249,11 @@ class OneOff:
     def _patiently(self, read: Callable[[], Answer]) -> Answer:
         """The task goes on by itself: a spell in which AWS cannot be read is waited out."""
         return patiently(
-            read, lambda text: self.progress("waiting", text), self._sleep, self._clock
+            read,
+            lambda text: self.progress("waiting", text),
+            self._sleep,
+            self._clock,
+            self._end - self._clock(),
         )
 
     def _describe(self, arn: str) -> dict[str, Any]:

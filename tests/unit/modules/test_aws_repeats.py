@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +15,7 @@ import pytest
 from ansible.module_utils import lyo_aws
 from ansible.module_utils.lyo_aws import Aws, AwsFailure
 from ansible.module_utils.lyo_aws_failure import MAX_ATTEMPTS
+from ansible.module_utils.lyo_controller import CONTROLLER_VARIABLE, leave_run
 
 from .fakes import failure
 
@@ -171,6 +174,57 @@ def test_a_creation_is_fenced_at_each_attempt(server: Server) -> None:
     server.trouble = [THROTTLED]
     assert register(aws, lambda: None) == {"family": "made"}
     assert server.asked.count("HeadObject") == 2
+
+
+@pytest.fixture
+def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is said to be ansible-playbook."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        monkeypatch.setenv(CONTROLLER_VARIABLE, str(process.pid))
+        yield process
+        process.kill()
+
+
+def test_a_module_that_has_outlived_its_controller_writes_nothing_more(
+    controller: subprocess.Popen[bytes], server: Server
+) -> None:
+    aws = Aws(options(server))
+    aws.call("ecs", "stop_service_deployment", serviceDeploymentArn="a" * 20)
+    controller.kill()
+    controller.wait()
+    with pytest.raises(AwsFailure, match=f"process {controller.pid}\\) is gone"):
+        aws.call("ecs", "stop_service_deployment", serviceDeploymentArn="a" * 20)
+    with pytest.raises(AwsFailure) as caught:
+        register(aws, lambda: None)
+    assert caught.value.code == "Orphan"
+    aws.call("ecs", "list_clusters")
+    assert server.asked.count("StopServiceDeployment") == 1
+
+
+def test_nor_does_it_repeat_a_write(controller: subprocess.Popen[bytes], server: Server) -> None:
+    aws = Aws(options(server))
+    server.trouble = [LOST, LOST]
+    plain = aws.check_write
+
+    def check() -> None:
+        plain()
+        controller.kill()
+        controller.wait()
+
+    aws.check_write = check  # type: ignore[method-assign]
+    with pytest.raises(AwsFailure, match="is gone"):
+        aws.call("ecs", "stop_service_deployment", serviceDeploymentArn="a" * 20)
+    assert server.asked.count("StopServiceDeployment") == 1
+
+
+def test_who_has_left_the_run_writes_on(
+    controller: subprocess.Popen[bytes], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_run()
+    controller.kill()
+    controller.wait()
+    Aws(options(server)).call("ecs", "stop_service_deployment", serviceDeploymentArn="a" * 20)
+    assert server.asked.count("StopServiceDeployment") == 1
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.lyo_aws import Aws, AwsFailure
+from ansible.module_utils.lyo_controller import Controller
 from ansible.module_utils.lyo_ledger.record import KILLED, Run, ended, months_back
 from ansible.module_utils.lyo_ledger.record import parse as parse_run
 from ansible.module_utils.lyo_ledger.store import Ledger
 from ansible.module_utils.lyo_lock import decide
 from ansible.module_utils.lyo_lock.decide import REFUSE, TAKE, WAIT, Found, first_step
-from ansible.module_utils.lyo_lock.guardian import Controller, Guardian, listen
+from ansible.module_utils.lyo_lock.guardian import Guardian, listen
 from ansible.module_utils.lyo_lock.record import FREE, HELD, Lock, parse
 from ansible.module_utils.lyo_lock.run_lock import explain
 from ansible.module_utils.lyo_lock.store import LockStore, Overtaken

@@ -84,6 +84,18 @@ def test_a_watch_does_not_outlive_trouble_without_an_end(world: World) -> None:
     assert patience.PATIENCE_SECONDS <= clock.now < patience.PATIENCE_SECONDS + 2
 
 
+def test_a_watch_ends_in_time_also_in_trouble(world: World) -> None:
+    world.begin(2)
+    clock = Clock()
+    aws = world.aws(describe_service_deployments=LOST)
+    follower = Follower(
+        aws, Progress("test"), decide.Limits(timeout=30), sleep=clock.sleep, clock=clock
+    )
+    with pytest.raises(AwsFailure):
+        follower.follow(DEPLOYMENT)
+    assert 30 < clock.now < 32
+
+
 def test_spells_do_not_add_up(world: World) -> None:
     world.begin(2)
     world.script = [stage("SCALE_UP"), stage("SCALE_UP"), stage("SCALE_UP"), DONE]

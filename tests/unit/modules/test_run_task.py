@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.lyo_aws import AwsFailure
 from ansible.module_utils.lyo_progress import Progress
 from ansible.module_utils.lyo_release import run_task, task_definition
 
@@ -282,3 +283,20 @@ def test_every_line_of_a_log_is_shown_also_the_last_ones(monkeypatch: pytest.Mon
     )
     by_hand(fake)
     assert shown[1:] == ["one", "late"]
+
+
+def test_a_task_is_not_watched_for_longer_than_asked_for() -> None:
+    naps: list[float] = []
+    params = {"outputs": OUTPUTS, "name": "migrate", "image": IMAGE_1, "release": "v1"}
+    params |= {"command": ["migrate"], "task": TASK, "timeout": 30}
+    clock = Clock()
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        clock.sleep(seconds)
+
+    fake = aws(describe_tasks=failure("Unreachable"))
+    one_off = run_task.OneOff(fake, Progress("test"), params, sleep=sleep, clock=clock)
+    with pytest.raises(AwsFailure):
+        one_off.follow(TASK_ARN, REGISTERED)
+    assert 30 <= clock.now <= 32
