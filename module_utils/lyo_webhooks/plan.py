@@ -166,7 +166,8 @@ def note(
     }
     complete = ended and not left and not restored
     confirmed = [] if complete else sorted(set(names) - left - {APP_MARK})
-    new = Registered(*aims, at, complete, marks, confirmed, restored)
+    restoring = bool(restored) and (not ended or bool(left))
+    new = Registered(*aims, at, complete, marks, confirmed, restored, restoring)
     return before if before is not None and replace(before, at=at) == new else new
 
 

@@ -85,6 +85,7 @@ class Registered:
     :ivar complete: the last run left every tenant as wanted.
     :ivar confirmed: tenants that the last run, if it was not complete, had left as wanted.
     :ivar restored: record that was brought back since, empty where none was.
+    :ivar restoring: bringing it back has not come to its end.
     """
 
     url: str = ""
@@ -95,6 +96,7 @@ class Registered:
     marks: dict[str, str] = field(default_factory=dict)
     confirmed: list[str] = field(default_factory=list)
     restored: str = ""
+    restoring: bool = False
 
     def aims_at(self, url: str, graph_version: str, token_version: str) -> bool:
         """Whether a registration was for the same as another."""
@@ -141,19 +143,24 @@ class Store:
         self._put(f"{self.prefix}before/{LAST}", key.encode())
         return key
 
+    def key_of(self, name: str) -> str:
+        """Return the key of a record by its name, ``last`` is what was before the last run that wrote.
+
+        :raises RecordError: nothing was kept yet.
+        """
+        if name != LAST:
+            return name if name.startswith(self.prefix) else f"{self.prefix}before/{name}"
+        pointer = self._get(f"{self.prefix}before/{LAST}")
+        if pointer is None:
+            raise RecordError("nothing was kept yet: no run has written anything")
+        return pointer.decode()
+
     def kept(self, name: str) -> Kept:
-        """Return what was kept under a key, or before the last run that wrote (``last``).
+        """Return what was kept under a name (:meth:`key_of`).
 
         :raises RecordError: there is no such record.
         """
-        key = name
-        if name == LAST:
-            pointer = self._get(f"{self.prefix}before/{LAST}")
-            if pointer is None:
-                raise RecordError("nothing was kept yet: no run has written anything")
-            key = pointer.decode()
-        elif not name.startswith(self.prefix):
-            key = f"{self.prefix}before/{name}"
+        key = self.key_of(name)
         body = self._get(key)
         if body is None:
             raise RecordError(

@@ -12,7 +12,7 @@ from . import decide, handover, plan, prove, record, report
 from .decide import Step, Wanted
 from .errors import GraphError
 from .plan import FAILED, REGISTERED, UNCHANGED, Outcome, Plan
-from .record import Kept, Registered
+from .record import LAST, Kept, Registered
 from .state import AppFound, Found
 from .work import each
 
@@ -69,6 +69,7 @@ class Registration:
         self.plan = Plan()
         self.outcomes: dict[str, Outcome] = {}
         self.registered: Registered | None = None
+        self.restore = ""
         self._noted = 0.0
 
     @property
@@ -82,13 +83,13 @@ class Registration:
         :raises GraphError: Meta does not accept the app.
         :raises StoppedError: something that concerns all tenants is wrong.
         """
-        restore = self.params["restore"]
-        kept = self.store.kept(restore) if restore else None
+        self.registered = self.store.registered()
+        self.restore = self._record()
+        kept = self.store.kept(self.restore) if self.restore else None
         if kept is not None and kept.app_id != self.run_.app.id:
             raise StoppedError(
-                f"{restore} is of app {kept.app_id}, not of {self.run_.app.id}", changed=False
+                f"{self.restore} is of app {kept.app_id}, not of {self.run_.app.id}", changed=False
             )
-        self.registered = self.store.registered()
         self._read(begin=begin)
         self._plan(kept)
         pending = self.plan.writes > 0 or self._note(done=[]) != self.registered
@@ -98,6 +99,27 @@ class Registration:
             self._handshake(always=True)
             return self._settled("")
         return self._carry_out(kept)
+
+    def _record(self) -> str:
+        """Return the key of the record to bring back, empty without one.
+
+        A run that was killed while it brought back what was last has itself kept what was before
+        it: the next one goes on with the same record.
+        """
+        name = self.params["restore"]
+        if name == LAST and self.registered is not None and self.registered.restoring:
+            return self.registered.restored
+        return self.store.key_of(name) if name else ""
+
+    def _goes_on(self) -> bool:
+        """Whether a run before has begun with the same and has not come to its end."""
+        begun = self.registered
+        if begun is None or begun.restored != self.restore:
+            return False
+        if self.restore:
+            # Killed before it had kept anything, there is nothing to go on with.
+            return begun.restoring and self.store.key_of(LAST) != self.restore
+        return not begun.complete and begun.aims_at(*self.aims)
 
     def _say(self, stage: str, what: str) -> Any:
         return lambda text, percent: self.progress(stage, f"{what}: {text}", percent)
@@ -160,7 +182,7 @@ class Registration:
             done=done,
             mark=self.mark,
             ended=ended,
-            restored=self.params["restore"] or "",
+            restored=self.restore,
         )
 
     def _predicted(self, *, pending: bool) -> Settled:
@@ -178,7 +200,6 @@ class Registration:
 
     def _carry_out(self, kept: Kept | None) -> Settled:
         before = self.registered
-        goes_on = before is not None and not before.complete and before.aims_at(*self.aims)
         key = ""
         if self.plan.writes:
             if kept is None:
@@ -187,8 +208,12 @@ class Registration:
             now.found = {n: self.found[n] for n in self.found}
             now.accounts = {n: self.tenants[n].waba_id for n in self.found}
             self.progress("keep", "keeping what was registered before")
+            goes_on, note = self._goes_on(), self._note(done=[], ended=False)
+            if kept is not None:
+                # First: what is kept now becomes the last record, and another than is brought back.
+                self.store.register(note)
             key = self.store.keep(now, goes_on=goes_on)
-            self.store.register(self._note(done=[], ended=False))
+            self.store.register(note)
         done = self._write_app()
         done += self._write_tenants(done)
         written = {n: self.plan.steps[n] for n in done if n in self.plan.steps}

@@ -97,11 +97,16 @@ def receiving(
         receiver.base = f"{'https' if tls else 'http'}://{host}:{port}"
         return runner
 
+    async def stop(runner: web.AppRunner) -> None:
+        await runner.cleanup()
+        # Connections that were kept are closed by the loop, which has to come to it.
+        await asyncio.sleep(0.05)
+
     runner = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
     try:
         yield receiver
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(runner), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
