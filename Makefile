@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit molecule down clean lock
+.PHONY: help setup demo test lint unit molecule bench down clean lock
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 # Ours alone: a user's own Ansible configuration must not change what a target does.
@@ -28,6 +28,9 @@ molecule: setup ## the molecule scenario of every role, on one local cloud
 
 unit: setup ## the tests that start no server
 	@pytest tests/unit
+
+bench: setup ## measure the runbooks against other tools; 45 minutes on a quiet machine
+	@scripts/bench
 
 lint: setup ## every linter the project uses
 	@scripts/lint
