@@ -12,6 +12,7 @@ from typing import Any
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from . import live, verdict
+from .decide_deploy import pause_after
 from .patience import Answer, patiently
 from .reasons import log_stream, task_line
 from .result import diff
@@ -229,7 +230,7 @@ class OneOff:
             self._show(fresh)
             if status == "STOPPED" or self._clock() > end:
                 break
-            pause = 0.2 if fresh else min(2.0, pause * 1.25)
+            pause = pause_after(pause, bool(fresh))
             self._sleep(pause)
         # The last lines arrive a little after the end.
         for _ in range(3 if self.repeat == NEVER else 8):

@@ -1,7 +1,7 @@
 """How fast the runbooks are, against what people use today, on one local cloud in one run.
 
 `make bench` deploys a local cloud of its own and measures; `python -m tests.bench --state DIR`
-measures on a deployed one. What is measured and what the figures mean: docs/benchmarks/README.md.
+measures on a deployed one. The result is written to docs/benchmarks.
 """
 
 #: Marks the calls of whoever measures, which do not count.

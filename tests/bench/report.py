@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench import cases
-from tests.bench.figures import Figure, Samples
+from tests.bench.figures import Figure, Samples, figure
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ OTHERS = (
 def table(samples: Samples, about: Mapping[str, Any]) -> str:
     """The whole page: both tables and what was measured with."""
     parts = [
-        _heading(about),
+        _heading(samples, about),
         _starts(samples),
         "## The same release by everybody\n",
         _releases(samples),
@@ -55,7 +55,7 @@ def table(samples: Samples, about: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _heading(about: Mapping[str, Any]) -> str:
+def _heading(samples: Samples, about: Mapping[str, Any]) -> str:
     machine, versions = about["machine"], about["versions"]
     tools = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
@@ -64,7 +64,8 @@ def _heading(about: Mapping[str, Any]) -> str:
         f"by `make bench`, which made this page.\n"
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['system']}. {tools}.\n"
-        f"The local cloud's clock ran at speed {about['speed']:g}. "
+        f"The machine's load was {figure([s.load for s in samples.all]).text()}, the local cloud's "
+        f"clock ran at speed {about['speed']:g}.\n"
         "Median (smallest to largest); ratios are taken within each round.\n\n"
         "## Runbooks against bare Ansible\n"
     )

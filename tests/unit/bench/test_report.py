@@ -99,7 +99,15 @@ def test_a_release_is_held_against_each_of_the_others(release: float, said: str)
 
 def test_page_says_where_it_comes_from() -> None:
     page = table(world(), ABOUT)
-    for part in ("2026-11-27", "abc123", "2 cores", "python 3.13.0", "speed 1", "31 minutes"):
+    for part in (
+        "2026-11-27",
+        "abc123",
+        "2 cores",
+        "python 3.13.0",
+        "speed 1",
+        "31 minutes",
+        "load was 0.0",
+    ):
         assert part in page
 
 
