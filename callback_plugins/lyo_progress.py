@@ -55,6 +55,7 @@ COLORS = {
     "DEPLOYED": "green",
     "APPLIED": "green",
     "DESTROYED": "green",
+    "READY": "green",
     "RESTARTED": "green",
     "SCALED": "green",
     "SUCCEEDED": "green",

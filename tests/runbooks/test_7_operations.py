@@ -182,3 +182,43 @@ def test_a_command_that_cannot_be_run_or_shown_is_refused(environment: Environme
     assert predicted.returncode == 0, predicted.output
     assert "PREDICTED" in predicted.output
     assert environment.calls(predicted.started, writes=True) == []
+
+
+@contextmanager
+def distrusted(environment: Environment) -> Iterator[None]:
+    """The tasks' role trusts somebody else for the length of the block."""
+    iam, name = environment.client("iam"), environment.outputs["task_role_arn"].rpartition("/")[2]
+    before = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    other = json.loads(json.dumps(before).replace("ecs-tasks.amazonaws.com", "ec2.amazonaws.com"))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(other))
+    try:
+        yield
+    finally:
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(before))
+
+
+def test_preflight_finds_what_a_release_would_stumble_over_before_it_writes(
+    environment: Environment, serving: str
+) -> None:
+    ready = environment.run("preflight.yml")
+    assert ready.returncode == 0, ready.output
+    assert f"READY release {serving}" in ready.output
+    # What nobody can tell here is not passed over.
+    assert "? permissions: cannot be checked" in ready.output
+    secret = environment.secret(environment.outputs["whatsapp_secret_arn"])
+    assert not any(value in ready.output for value in secret.values() if len(value) > 16)
+
+    with distrusted(environment):
+        wrong = environment.run("preflight.yml")
+        assert wrong.returncode == 2
+        assert "! roles: lyo-local-task does not trust ecs-tasks.amazonaws.com" in wrong.output
+        deploying = environment.run(
+            *("deploy.yml", "-e", "release=slow", "-e", "infra=skip"),
+            *("-e", "lyo_deploy_preflight=true"),
+        )
+    assert deploying.returncode == 2, deploying.output
+    assert "lyo-local-task does not trust" in deploying.output
+    # Only lock and record were written, and the roles by this test.
+    writes = {call.operation for call in environment.calls(ready.started, writes=True)}
+    assert writes <= {"PutObject", "UpdateAssumeRolePolicy"}, writes
+    assert release_of(environment) == serving

@@ -21,6 +21,7 @@ NAMES = [
     "http_checks",
     "phase_validation",
     "release_plan",
+    "release_preflight",
     "cost_estimate",
     "ecs_logs",
     "ecs_restart",
