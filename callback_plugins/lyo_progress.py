@@ -49,7 +49,7 @@ MAX_EVENT_BYTES = 4096
 # A run that changes nothing has nothing to say about durations.
 SHORTEST_STEP_SECONDS = 1.0
 PREDICTED = "PREDICTED"
-BAD_VERDICTS = ("DRIFTED", "FAILED", "ROLLED_BACK", "STILL_RUNNING")
+BAD_VERDICTS = ("DIFFERS", "DRIFTED", "FAILED", "ROLLED_BACK", "STILL_RUNNING")
 COLORS = {
     "UNCHANGED": "green",
     "DEPLOYED": "green",
@@ -61,6 +61,7 @@ COLORS = {
     "SUCCEEDED": "green",
     "REGISTERED": "green",
     "RESTORED": "green",
+    "DIFFERS": "yellow",
     "DRIFTED": "yellow",
     "ROLLED_BACK": "yellow",
     "FAILED": "red",

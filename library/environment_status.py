@@ -85,6 +85,12 @@ options:
         description: Assumptions that differ, name to value.
         type: dict
         default: {}
+  plan:
+    description: >-
+      What the module C(release_plan) has returned, for what a deploy would do. By default that is not
+      told.
+    type: dict
+    default: {}
   runs:
     description: How many of the last runs are shown.
     type: int
@@ -112,8 +118,8 @@ EXAMPLES = r"""
 RETURN = r"""
 status:
   description: >-
-    The answers by section, as C(release), C(deployment), C(targets), C(alarms), C(infrastructure),
-    C(cost), C(lock) and C(runs); each has C(well).
+    The answers by section, as C(release), C(deployment), C(pending), C(tasks), C(scaling),
+    C(targets), C(alarms), C(infrastructure), C(cost), C(lock) and C(runs); each has C(well).
   returned: success
   type: dict
 well:
@@ -161,6 +167,7 @@ def main() -> None:
                     "usage": {"type": "dict", "default": {}},
                 },
             },
+            "plan": {"type": "dict", "default": {}},
             "runs": {"type": "int", "default": 5},
             "width": {"type": "int", "default": 78},
         },

@@ -97,6 +97,12 @@ options:
         description: What the inventory calls the present verify token.
         type: str
         default: "1"
+  compare:
+    description: >-
+      Return RV(comparison) too: what a deploy would change, in full. Costs the calls that read both
+      images.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -150,6 +156,13 @@ infra_fingerprint:
   description: Fingerprint of what a Terraform plan depends on.
   returned: always
   type: str
+comparison:
+  description: >-
+    What a deploy would change, as C(name) (V(task definition), V(image), V(service)), C(before),
+    C(after) and C(lines), a unified diff; only parts that differ.
+  returned: when O(compare=true)
+  type: list
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -175,6 +188,7 @@ def main() -> None:
             "task": task_spec(),
             "deployment": deployment_spec(),
             "infra": infra_spec(),
+            "compare": {"type": "bool", "default": False},
             "webhooks": webhooks_spec(),
             "in_progress": {"type": "str", "choices": ["refuse", "wait"], "default": "refuse"},
         },

@@ -349,6 +349,10 @@ def _name(target: _Target) -> str:
 
 
 def _kind_of_method(environ: dict[str, Any]) -> str:
+    # The JSON protocols name the operation in a header, also of a service that is not known here.
+    named = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    if named:
+        return kind_of(named)
     return "read" if environ.get("REQUEST_METHOD") in ("GET", "HEAD") else "write"
 
 

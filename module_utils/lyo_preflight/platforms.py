@@ -42,9 +42,24 @@ def read(aws: Aws, image: str, ca_bundle: str | None) -> tuple[str, ...]:
     """Return the platforms of an image with digest.
 
     :param ca_bundle: file of CA certificates to trust, None for the system's.
+    :raises AwsFailure: it cannot be read.
+    """
+    manifest = _manifest(aws, image)
+    if "manifests" in manifest:
+        return of_index(manifest)
+    return (named(_configuration(aws, image, manifest, ca_bundle)),)
+
+
+def configuration(aws: Aws, image: str, ca_bundle: str | None) -> dict[str, Any]:
+    """Return an image's configuration, empty for an index, which has many.
 
     :raises AwsFailure: it cannot be read.
     """
+    manifest = _manifest(aws, image)
+    return {} if "manifests" in manifest else _configuration(aws, image, manifest, ca_bundle)
+
+
+def _manifest(aws: Aws, image: str) -> dict[str, Any]:
     reference = parse(image)
     answer = aws.call(
         "ecr",
@@ -56,11 +71,16 @@ def read(aws: Aws, image: str, ca_bundle: str | None) -> tuple[str, ...]:
     if not answer.get("images"):
         why = "; ".join(str(f.get("failureReason")) for f in answer.get("failures", []))
         raise AwsFailure("NoImage", f"the image {image} cannot be read: {why or 'it is gone'}")
-    manifest = json.loads(answer["images"][0]["imageManifest"])
-    if "manifests" in manifest:
-        return of_index(manifest)
-    configuration = _layer(aws, reference.repository, str(manifest["config"]["digest"]), ca_bundle)
-    return (named(json.loads(configuration)),)
+    manifest: dict[str, Any] = json.loads(answer["images"][0]["imageManifest"])
+    return manifest
+
+
+def _configuration(
+    aws: Aws, image: str, manifest: Mapping[str, Any], ca_bundle: str | None
+) -> dict[str, Any]:
+    digest = str(manifest["config"]["digest"])
+    content: dict[str, Any] = json.loads(_layer(aws, parse(image).repository, digest, ca_bundle))
+    return content
 
 
 def _layer(aws: Aws, repository: str, digest: str, ca_bundle: str | None) -> bytes:

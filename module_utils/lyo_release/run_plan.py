@@ -269,6 +269,13 @@ def run(module: Any) -> None:
         "infra_fingerprint": planner.files,
         "diff": {},
     }
+    if params.get("compare"):
+        from .comparison import of_plan  # only who asks for it waits for it
+
+        try:
+            answer["comparison"] = of_plan(planner, wanted)
+        except AwsFailure as failure:
+            module.fail_json(msg=failure.message, verdict=FAILED, reasons=[failure.message])
     if plan.refusal:
         kept = {key: answer[key] for key in ("steps", "reasons", "current", "wanted")}
         module.fail_json(msg=plan.refusal, verdict=FAILED, changed=False, **kept)

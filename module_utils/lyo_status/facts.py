@@ -20,6 +20,8 @@ from ..lyo_ledger.store import Ledger
 from ..lyo_lock.decide import Found
 from ..lyo_lock.store import LockStore
 from ..lyo_operate import place
+from ..lyo_operate.decide import Scaling
+from ..lyo_operate.scale import scalable_target
 from ..lyo_release import infra_marker, live
 from ..lyo_release.run_plan import read_outputs
 
@@ -47,6 +49,20 @@ class Infrastructure:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """What a deploy of what is written down would do.
+
+    :ivar steps: its steps, none where it would do nothing.
+    :ivar reasons: why each.
+    :ivar problem: why it cannot be told, or why a deploy would be refused; empty for neither.
+    """
+
+    steps: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that the sections are made from.
 
@@ -58,6 +74,9 @@ class Facts:
     :ivar cost: the estimate of what is deployed.
     :ivar lock: who holds the environment, or held it last.
     :ivar runs: the last runs on record, newest first.
+    :ivar tasks: the service's running tasks, as DescribeTasks has them.
+    :ivar scaling: its scalable target, None without one.
+    :ivar pending: what a deploy would do; None where nobody has looked.
     """
 
     env: str
@@ -70,6 +89,9 @@ class Facts:
     cost: report.Report | Unknown
     lock: Found | Unknown = field(default_factory=lambda: Found(None))
     runs: Sequence[Run] | Unknown = ()
+    tasks: Sequence[Mapping[str, Any]] | Unknown = ()
+    scaling: Scaling | Unknown | None = None
+    pending: Pending | None = None
 
 
 def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
@@ -92,12 +114,37 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
         ),
     )
     place.complete(outputs, env)
-    service, targets, alarms = parallel(
-        lambda: live.read(aws, outputs["cluster_name"], outputs["service_name"], ""),
+    cluster, name = outputs["cluster_name"], outputs["service_name"]
+    service, targets, alarms, tasks, scaling = parallel(
+        lambda: live.read(aws, cluster, name, ""),
         _or_unknown(lambda: _targets(aws, outputs.get("target_group_arns") or {})),
         _or_unknown(lambda: _alarms([aws, *([edge] if edge else [])], params["alarm_prefix"])),
+        _or_unknown(lambda: _tasks(aws, cluster, name)),
+        _or_unknown(lambda: scalable_target(aws, cluster, name)),
     )
-    return Facts(env, now, outputs, service, targets, alarms, infrastructure, cost, lock, runs)
+    told = (service, targets, alarms, infrastructure, cost, lock, runs, tasks, scaling)
+    return Facts(env, now, outputs, *told, pending_of(params.get("plan") or {}))
+
+
+def pending_of(plan: Mapping[str, Any]) -> Pending | None:
+    """Return what the module release_plan has said, None where it was not asked."""
+    if not plan:
+        return None
+    if plan.get("failed"):
+        return Pending(problem=str(plan.get("msg", "")))
+    return Pending(tuple(plan.get("steps") or ()), tuple(plan.get("reasons") or ()))
+
+
+def _tasks(aws: Aws, cluster: str, service: str) -> list[dict[str, Any]]:
+    """Return the running tasks, a hundred at most."""
+    arns = aws.call(
+        "ecs", "list_tasks", cluster=cluster, serviceName=service, desiredStatus="RUNNING"
+    ).get("taskArns", [])
+    if not arns:
+        return []
+    answer = aws.call("ecs", "describe_tasks", cluster=cluster, tasks=arns[:100])
+    found: list[dict[str, Any]] = answer.get("tasks", [])
+    return found
 
 
 def _or_unknown(reader: Callable[[], Any]) -> Callable[[], Any]:

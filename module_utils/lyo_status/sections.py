@@ -5,16 +5,22 @@ A new question is a new function in :data:`SECTIONS`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ..lyo_cost import report
+from ..lyo_ledger.record import Run
 from ..lyo_lock.decide import holder
+from ..lyo_release import stages
 from ..lyo_release.live import name_of
 from ..lyo_release.task_definition import image_of, release_of
 from .facts import Facts, Unknown
+
+# A service of more tasks is told by its zones.
+SHOWN_TASKS = 8
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,94 @@ def deployment(facts: Facts) -> Section:
     status = str(current.get("status", ""))
     stage = str(current.get("lifecycleStage", ""))
     started = when(current.get("startedAt") or current.get("createdAt"), facts.now)
-    words = ", ".join(part for part in (status, stage, started and f"started {started}") if part)
-    data = {"status": status, "stage": stage, "target": facts.service.target}
+    percent = stages.percent(stages.position(stage)) if stage else 0
+    weight = (current.get("targetServiceRevision") or {}).get("requestedProductionTrafficWeight")
+    parts = [status, stage, f"{percent} %", started and f"started {started}"]
+    if weight:
+        parts.append(f"{weight:.0f} % of the traffic")
+    words = ", ".join(part for part in parts if part)
+    data = {
+        "status": status,
+        "stage": stage,
+        "target": facts.service.target,
+        "percent": percent,
+        "traffic": weight or 0,
+    }
     return Section("deployment", (f"{target}: {words}",), False, data)
+
+
+def tasks(facts: Facts) -> Section:
+    """Each task: where it runs, of which revision, how it feels, since when."""
+    if isinstance(facts.tasks, Unknown):
+        return unknown("tasks", facts.tasks)
+    told = sorted(facts.tasks, key=lambda task: str(task.get("startedAt") or ""))
+    lines = [task_line(task, facts.now) for task in told[:SHOWN_TASKS]]
+    if len(told) > SHOWN_TASKS:
+        zones = Counter(str(task.get("availabilityZone", "")) for task in told)
+        where = ", ".join(f"{count} in {zone}" for zone, count in sorted(zones.items()))
+        lines.append(f"and {len(told) - SHOWN_TASKS} more; of all, {where}")
+    data = {
+        "tasks": [
+            {
+                "task": str(task.get("taskArn", "")),
+                "task_definition": str(task.get("taskDefinitionArn", "")),
+                "zone": str(task.get("availabilityZone", "")),
+                "status": str(task.get("lastStatus", "")),
+                "health": str(task.get("healthStatus", "")),
+                "started_at": started.isoformat()
+                if isinstance(started := task.get("startedAt"), datetime)
+                else "",
+            }
+            for task in told
+        ]
+    }
+    well = all(task.get("healthStatus") != "UNHEALTHY" for task in told)
+    return Section("tasks", tuple(lines) or ("none",), well, data)
+
+
+def task_line(task: Mapping[str, Any], now: datetime) -> str:
+    """Return a task in one line."""
+    started = task.get("startedAt")
+    health = str(task.get("healthStatus", "UNKNOWN"))
+    parts = (
+        str(task.get("taskArn", "")).rpartition("/")[2][:8],
+        str(task.get("taskDefinitionArn", "")).rpartition("/")[2],
+        str(task.get("availabilityZone", "")),
+        str(task.get("lastStatus", "")) + ("" if health == "UNKNOWN" else f" {health}"),
+        f"since {ago(started, now).removesuffix(' ago')}" if isinstance(started, datetime) else "",
+    )
+    return "  ".join(part for part in parts if part)
+
+
+def scaling(facts: Facts) -> Section:
+    """Whose the number of tasks is, and how far it may go."""
+    if isinstance(facts.scaling, Unknown):
+        return unknown("scaling", facts.scaling)
+    desired = int((facts.service.service or {}).get("desiredCount", 0))
+    if facts.scaling is None:
+        return Section("scaling", (f"nothing scales it; {desired} tasks wanted",), True, {})
+    low, high = facts.scaling.minimum, facts.scaling.maximum
+    lines = [f"{desired} tasks wanted, {low} to {high} allowed"]
+    if facts.scaling.suspended:
+        lines.append(f"{facts.scaling.suspended} is suspended")
+    elif desired == high:
+        lines.append("at its maximum: more load finds no more tasks")
+    data = {"desired": desired, "minimum": low, "maximum": high}
+    return Section("scaling", tuple(lines), len(lines) == 1, data)
+
+
+def pending(facts: Facts) -> Section:
+    """What a deploy of what is written down would do."""
+    found = facts.pending
+    if found is None:
+        return Section("pending", ("not looked at",), True, {})
+    data = {"steps": list(found.steps), "problem": found.problem}
+    if found.problem:
+        return Section("pending", (f"a deploy would not begin: {found.problem}",), False, data)
+    if not found.steps:
+        return Section("pending", ("a deploy would do nothing",), True, data)
+    head = f"a deploy would do: {', '.join(found.steps)}"
+    return Section("pending", (head, *found.reasons), True, data)
 
 
 def targets(facts: Facts) -> Section:
@@ -158,6 +249,15 @@ def lock(facts: Facts) -> Section:
     return Section("lock", lines, facts.lock.age <= held.lease_seconds, data)
 
 
+def took(run: Run) -> str:
+    """Return how long a run took, empty while it has not ended."""
+    if not run.ended_at or not run.started_at:
+        return ""
+    begun, ended = datetime.fromisoformat(run.started_at), datetime.fromisoformat(run.ended_at)
+    minutes, seconds = divmod(max(0, int((ended - begun).total_seconds())), 60)
+    return f"in {minutes}:{seconds:02d}"
+
+
 def runs(facts: Facts) -> Section:
     """What was done here last, and how it ended."""
     if isinstance(facts.runs, Unknown):
@@ -169,6 +269,7 @@ def runs(facts: Facts) -> Section:
                 when(run.started_at, facts.now),
                 run.verdict,
                 run.command or run.runbook,
+                took(run),
                 f"by {run.owner}@{run.host}",
             )
             if part
@@ -176,7 +277,19 @@ def runs(facts: Facts) -> Section:
         for run in facts.runs
     )
     data = {
-        "runs": [{"run": r.run, "verdict": r.verdict, "command": r.command} for r in facts.runs]
+        "runs": [
+            {
+                "run": r.run,
+                "verdict": r.verdict,
+                "command": r.command,
+                "release": r.release,
+                "owner": f"{r.owner}@{r.host}",
+                "started_at": r.started_at,
+                "ended_at": r.ended_at,
+                "durations": dict(r.durations),
+            }
+            for r in facts.runs
+        ]
     }
     return Section("runs", lines or ("none on record",), True, data)
 
@@ -184,6 +297,9 @@ def runs(facts: Facts) -> Section:
 SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     release,
     deployment,
+    pending,
+    tasks,
+    scaling,
     targets,
     alarms,
     infrastructure,

@@ -219,6 +219,29 @@ def test_preflight_finds_what_a_release_would_stumble_over_before_it_writes(
     assert deploying.returncode == 2, deploying.output
     assert "lyo-local-task does not trust" in deploying.output
     # Only lock and record were written, and the roles by this test.
-    writes = {call.operation for call in environment.calls(ready.started, writes=True)}
+    writes = {
+        call.operation
+        for call in environment.calls(ready.started, writes=True)
+        if call.error != "NotImplemented"
+    }
     assert writes <= {"PutObject", "UpdateAssumeRolePolicy"}, writes
     assert release_of(environment) == serving
+
+
+def test_diff_shows_what_a_deploy_would_change_and_changes_nothing(
+    environment: Environment, serving: str
+) -> None:
+    other = "v1" if serving != "v1" else "v2"
+    run = environment.run("diff.yml", "-e", f"release={other}", "-e", "infra=skip")
+    assert run.returncode == 0, run.output
+    assert f"-    lyo.release: {serving}" in run.output
+    assert f"+    lyo.release: {other}" in run.output
+    assert f"-digest: {environment.live_image().rpartition('@')[2]}" in run.output
+    assert "--- service" not in run.output
+    assert "a deploy would do: " in run.output
+    assert f"DIFFERS release {other} (was {serving})" in run.output
+    told = environment.run(
+        "diff.yml", "-e", f"release={other}", "-e", "infra=skip", "-e", "exit_code=true"
+    )
+    assert told.returncode == 2, told.output
+    assert environment.calls(run.started, writes=True) == []

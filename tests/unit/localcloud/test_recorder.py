@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.gateway import _kind_of_method
 from localcloud.recorder import RecordedCall, Recorder, kind_of, read_calls
 
 
@@ -85,3 +86,15 @@ def test_a_time_that_is_none(path: Path) -> None:
 
 def test_no_record_is_no_calls(tmp_path: Path) -> None:
     assert list(read_calls(tmp_path / "absent.jsonl")) == []
+
+
+def test_a_read_of_a_service_that_is_refused_as_a_whole_counts_as_a_read() -> None:
+    post = {"REQUEST_METHOD": "POST"}
+    named = {**post, "HTTP_X_AMZ_TARGET": "ServiceQuotasV20190624.ListServiceQuotas"}
+    other = {**post, "HTTP_X_AMZ_TARGET": "ServiceQuotasV20190624.RequestServiceQuotaIncrease"}
+    assert [_kind_of_method(environ) for environ in (named, other, post)] == [
+        "read",
+        "write",
+        "write",
+    ]
+    assert _kind_of_method({"REQUEST_METHOD": "GET"}) == "read"

@@ -15,6 +15,7 @@ from ansible.module_utils.lyo_ledger.record import Run
 from ansible.module_utils.lyo_lock.decide import Found
 from ansible.module_utils.lyo_lock.record import Lock
 from ansible.module_utils.lyo_operate import place
+from ansible.module_utils.lyo_operate.decide import Scaling
 from ansible.module_utils.lyo_release import live
 from ansible.module_utils.lyo_status import facts as f
 from ansible.module_utils.lyo_status import sections as s
@@ -91,6 +92,7 @@ def cloud(**more: Any) -> FakeAws:
             "Contents": [{"Key": f"ledger/{RUN.key}"}] if p["Prefix"] in RUN_FOLDERS else []
         },
         "describe_alarms": {"MetricAlarms": [], "CompositeAlarms": []},
+        "describe_scalable_targets": {"ScalableTargets": [{"MinCapacity": 2, "MaxCapacity": 6}]},
         "describe_target_health": lambda p: {
             "TargetHealthDescriptions": [{"TargetHealth": {"State": "healthy"}}] * 2
             if p["TargetGroupArn"] == "arn:green"
@@ -150,6 +152,8 @@ def test_what_it_cannot_be_without_fails_the_whole(tmp_path: Path) -> None:
         ("get_object", s.cost),
         ("get_object", s.lock),
         ("list_objects_v2", s.runs),
+        ("list_tasks", s.tasks),
+        ("describe_scalable_targets", s.scaling),
     ],
 )
 def test_any_other_part_is_told_in_its_place(tmp_path: Path, operation: str, section: Any) -> None:
@@ -236,11 +240,80 @@ def test_a_deployment_under_way_has_stage_and_start() -> None:
     running.definitions[new["taskDefinitionArn"]] = new
     found = s.deployment(facts(service=running))
     assert found.lines == (
-        "v2 (lyo:4): IN_PROGRESS, BAKE_TIME, started 2026-11-01 11:57 (3 minutes ago)",
+        "v2 (lyo:4): IN_PROGRESS, BAKE_TIME, 85 %, started 2026-11-01 11:57 (3 minutes ago)",
     )
     assert not found.well
     assert "since" not in s.release(facts(service=running)).lines[0]
     assert s.deployment(facts()).lines == ("none under way",)
+
+
+def test_a_deployment_tells_its_share_of_the_traffic() -> None:
+    target = {"arn": "arn:revision", "requestedProductionTrafficWeight": 10.0}
+    current = {"status": "IN_PROGRESS", "targetServiceRevision": target}
+    found = s.deployment(facts(service=state(deployment=current, target="arn:x/lyo:4")))
+    assert "10 % of the traffic" in found.lines[0]
+    assert found.data["traffic"] == 10.0
+
+
+def task(number: int, zone: str = "a", **more: Any) -> dict[str, Any]:
+    return {
+        "taskArn": f"arn:aws:ecs:eu-south-1:1:task/lyo/{number:032x}",
+        "taskDefinitionArn": "arn:aws:ecs:eu-south-1:1:task-definition/lyo:3",
+        "availabilityZone": f"eu-south-1{zone}",
+        "lastStatus": "RUNNING",
+        "healthStatus": "HEALTHY",
+        "startedAt": NOW - timedelta(hours=number),
+        **more,
+    }
+
+
+def test_tasks_are_told_with_zone_health_and_age_the_oldest_first() -> None:
+    found = s.tasks(facts(tasks=[task(2), task(3, "b", healthStatus="UNKNOWN")]))
+    assert found.lines == (
+        "00000000  lyo:3  eu-south-1b  RUNNING  since 3 hours",
+        "00000000  lyo:3  eu-south-1a  RUNNING HEALTHY  since 2 hours",
+    )
+    assert found.well
+    assert found.data["tasks"][0]["zone"] == "eu-south-1b"
+    assert not s.tasks(facts(tasks=[task(2, healthStatus="UNHEALTHY")])).well
+    assert s.tasks(facts()).lines == ("none",)
+
+
+def test_many_tasks_are_told_by_their_zones() -> None:
+    found = s.tasks(facts(tasks=[task(n, "ab"[n % 2]) for n in range(11)]))
+    assert len(found.lines) == s.SHOWN_TASKS + 1
+    assert found.lines[-1] == "and 3 more; of all, 6 in eu-south-1a, 5 in eu-south-1b"
+    assert len(found.data["tasks"]) == 11
+
+
+def test_scaling_says_how_far_it_may_go() -> None:
+    found = s.scaling(facts(scaling=Scaling(2, 6)))
+    assert found.lines == ("2 tasks wanted, 2 to 6 allowed",)
+    assert found.well
+    full = s.scaling(facts(scaling=Scaling(1, 2)))
+    assert (full.well, "at its maximum" in full.lines[1]) == (False, True)
+    paused = s.scaling(facts(scaling=Scaling(1, 6, "scaling out")))
+    assert (paused.well, paused.lines[1]) == (False, "scaling out is suspended")
+    assert "nothing scales it" in s.scaling(facts()).lines[0]
+
+
+def test_what_a_deploy_would_do_is_told() -> None:
+    pending = f.pending_of({"steps": ["migrate", "deploy"], "reasons": ["migrate: why"]})
+    found = s.pending(facts(pending=pending))
+    assert found.lines == ("a deploy would do: migrate, deploy", "migrate: why")
+    assert found.well
+    assert s.pending(facts(pending=f.Pending())).lines == ("a deploy would do nothing",)
+    refused = s.pending(facts(pending=f.pending_of({"failed": True, "msg": "v2 is busy"})))
+    assert (refused.well, "v2 is busy" in refused.lines[0]) == (False, True)
+    assert s.pending(facts(pending=f.pending_of({}))).lines == ("not looked at",)
+
+
+def test_runs_say_how_long_they_took() -> None:
+    done = replace(RUN, ended_at="2026-11-01T11:02:05+00:00", durations={"release": 100.0})
+    found = s.runs(facts(runs=[done, RUN]))
+    assert "in 2:05 by alice@laptop" in found.lines[0]
+    assert " in " not in found.lines[1]
+    assert found.data["runs"][0]["durations"] == {"release": 100.0}
 
 
 def test_targets_by_group_and_state() -> None:
