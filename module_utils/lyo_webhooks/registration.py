@@ -225,7 +225,8 @@ class Registration:
             self.outcomes.setdefault(name, Outcome(REGISTERED if name in written else UNCHANGED))
         good = [n for n in done if n == plan.APP_MARK or self.outcomes[n].outcome != FAILED]
         note = self._note(done=good)
-        if note is not before:
+        # What was noted on the way is not what is true at the end, even where that is nothing new.
+        if note is not before or self.plan.writes:
             self.store.register(note)
         if self.params["tenants"].get("database"):
             self.store.keep_tenants(self.run_.rows)

@@ -11,7 +11,7 @@ from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from ..lyo_release import live
 from ..lyo_release.reasons import log_stream
-from ..lyo_release.run_task import LogTail, OneOff, judge
+from ..lyo_release.run_task import ALWAYS, LogTail, OneOff, judge
 from ..lyo_release.task_definition import image_of, release_of
 from .tenants import TenantsError, read
 
@@ -108,12 +108,12 @@ def from_database(
         "name": TASK_NAME,
         "command": [*database["command"], *([database["query"]] if database["query"] else [])],
         "timeout": database["timeout"],
+        # A list of minutes ago is not what was asked for.
+        "repeat": ALWAYS,
     }
     one_off = OneOff(aws, _WithoutRows("tenants", aws.secrets), params, sleep)
-    definition = one_off.existing_definition()
-    if definition is None:
-        definition = aws.call("ecs", "register_task_definition", **one_off.wanted)["taskDefinition"]
-    arn = one_off.running() or one_off.start(str(definition["taskDefinitionArn"]))
+    definition = one_off.existing_definition() or one_off.register()
+    arn = one_off.start(str(definition["taskDefinitionArn"]))
     ended, tail = one_off.follow(arn, definition)
     code, wrong = judge(ended, str(outputs["container_name"]))
     if code != 0:

@@ -99,6 +99,10 @@ def test_a_number_that_somebody_sent_elsewhere_comes_back(registrar: Registrar) 
     registrar.begun()
     assert all_at(registrar, registrar.url)
     assert [call["object_id"] for call in registrar.written()] == [registrar.numbers["t1"][0]]
+    before = dict(registrar.cloud.objects)
+    assert json.loads(before["webhooks/registered.json"])["complete"]
+    assert registrar.begun()["verdict"] == "UNCHANGED"
+    assert registrar.cloud.objects == before
 
 
 def test_a_new_verify_token_is_registered_everywhere_once(registrar: Registrar) -> None:
