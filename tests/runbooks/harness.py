@@ -67,21 +67,7 @@ class Environment:
         self, runbook: str, *arguments: str, environment: dict[str, str] | None = None
     ) -> Running:
         """Start `ansible-playbook <runbook> -e env=local <arguments>`."""
-        variables = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("AWS_", "ANSIBLE_"))
-        }
-        variables |= {
-            "PATH": f"{BIN}:{variables['PATH']}",
-            "LOCALCLOUD_STATE": str(self.state_dir),
-            # A credential of this machine must never be used, not even by mistake.
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "ANSIBLE_FORCE_COLOR": "false",
-            **(environment or {}),
-        }
+        variables = {**self.variables(), **(environment or {})}
         assert self.content["endpoint"].startswith("http://127."), self.content["endpoint"]
         self._runs += 1
         log = self._logs / f"{self._runs:02}-{runbook}.log"
@@ -96,6 +82,23 @@ class Environment:
                 text=True,
             )
         return Running(process, log, datetime.now(UTC))
+
+    def variables(self) -> dict[str, str]:
+        """Environment variables of what works on this cloud, and nothing of the caller's own AWS."""
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AWS_", "ANSIBLE_"))
+        }
+        return kept | {
+            "PATH": f"{BIN}:{kept['PATH']}",
+            "LOCALCLOUD_STATE": str(self.state_dir),
+            # A credential of this machine must never be used, not even by mistake.
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "ANSIBLE_FORCE_COLOR": "false",
+        }
 
     def run(
         self,
