@@ -163,6 +163,26 @@ def test_a_change_and_the_way_back_are_finished_without_a_gap(
     assert reached >= 3
 
 
+def test_an_account_that_only_seems_to_be_unsubscribed_keeps_its_override(
+    mortal: Registrar,
+) -> None:
+    elsewhere = mortal.receiver.url("elsewhere")
+    for row in mortal.rows:
+        row["url"] = elsewhere
+    mortal.begun()
+    accounts = [mortal.accounts[name] for name in ("t0", "t1")]
+    mortal.double.watch(elsewhere, accounts=accounts)
+    # Every other read says what was before all of it: that the app is subscribed nowhere.
+    mortal.double.settings(lag=60.0, stale_rate=0.5)
+    last = mortal.double.calls()[-1]["number"]
+    for _ in range(3):
+        mortal.run()
+    assert {call["operation"] for call in mortal.written(last)} >= {
+        "POST /{waba-id}/subscribed_apps"
+    }
+    assert mortal.double.gaps() == []
+
+
 @pytest.mark.parametrize("dying", [LAST, "webhooks/registered.json"])
 def test_a_restore_that_ends_before_its_first_write_is_begun_anew(
     mortal: Registrar, dying: str
