@@ -29,8 +29,8 @@ molecule: setup ## the molecule scenario of every role, on one local cloud
 unit: setup ## the tests that start no server
 	@pytest tests/unit
 
-bench: setup ## measure the runbooks against other tools; 45 minutes on a quiet machine
-	@scripts/bench
+bench: setup ## measure the runbooks against other tools (40 minutes, quiet machine; BENCH=options)
+	@scripts/bench $(BENCH)
 
 lint: setup ## every linter the project uses
 	@scripts/lint
