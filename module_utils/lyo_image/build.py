@@ -207,8 +207,7 @@ def build(
         "lyo.image.python": d.python_version(),
         "lyo.image.inputs": d.inputs_hash(description),
         "lyo.release": description.release,
-        "lyo.schema.min": description.schema[0],
-        "lyo.schema.max": description.schema[1],
+        "lyo.schema": " ".join(description.schema),
     }
     config = {
         "architecture": d.architecture(),

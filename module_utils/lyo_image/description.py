@@ -31,7 +31,7 @@ class Description:
     :ivar requirements: lock file of the dependencies, relative to ``root``, None without any.
     :ivar site_packages: where the dependencies are in the image, an absolute path.
     :ivar env: environment of the image, with the release's own on top.
-    :ivar schema: oldest and newest schema revision the release serves, empty where not given.
+    :ivar schema: schema revisions the release runs on, oldest first, empty where not given.
     """
 
     root: Path
@@ -46,7 +46,7 @@ class Description:
     env: dict[str, str] = field(default_factory=dict)
     user: str = ""
     stop_signal: str = "SIGTERM"
-    schema: tuple[str, str] = ("", "")
+    schema: tuple[str, ...] = ()
 
 
 def python_version() -> str:
@@ -87,7 +87,6 @@ def load(root: Path, file: str, release: str) -> Description:
             known = ", ".join(releases) or "none"
             raise BadDescriptionError(f"{path} knows no release {release!r}; it knows: {known}")
         env = {**image.get("env", {}), **releases[release].get("env", {})}
-        schema = releases[release].get("schema", {})
         description = Description(
             root=root,
             release=release,
@@ -100,7 +99,7 @@ def load(root: Path, file: str, release: str) -> Description:
             site_packages=str(layers.get("site_packages", "/opt/lyo/site-packages")),
             user=str(image.get("user", "")),
             stop_signal=str(image.get("stop_signal", "SIGTERM")),
-            schema=(str(schema.get("min", "")), str(schema.get("max", ""))),
+            schema=_revisions(releases[release].get("schema", [])),
             env={str(k): str(v) for k, v in env.items()},
         )
     except FileNotFoundError:
@@ -113,6 +112,15 @@ def load(root: Path, file: str, release: str) -> Description:
         if not (root / name).exists():
             raise BadDescriptionError(f"{path} names {name}, which does not exist")
     return description
+
+
+def _revisions(value: Any) -> tuple[str, ...]:
+    """Return a release's schema revisions: names without spaces, for they become one label."""
+    if not isinstance(value, list) or not all(
+        isinstance(name, str) and name and not set(name) & set(" \t\n") for name in value
+    ):
+        raise ValueError(f"schema must be a list of revisions, not {value!r}")
+    return tuple(value)
 
 
 def app_files(description: Description) -> Iterator[tuple[str, Path]]:
@@ -179,16 +187,21 @@ def docker_inputs_hash(root: Path, dockerfile: str, release: str) -> str:
 def build_arguments(root: Path, file: str, release: str) -> dict[str, str]:
     """Return a Dockerfile's build arguments: ``RELEASE``, and what ``file`` sets for the release.
 
-    ``LYO_SCHEMA_REVISION`` in the release's environment is the argument ``SCHEMA_REVISION``.
+    ``LYO_SCHEMA_REVISION`` in the release's environment is the argument ``SCHEMA_REVISION``; what
+    schema it runs on is ``SCHEMA``.
 
     :raises BadDescriptionError: there is such a file, and it does not know the release.
     """
     if not (root / file).is_file():
         return {"RELEASE": release}
     data = tomllib.loads((root / file).read_text(encoding="utf-8"))
-    env = load(root, file, release).env
+    loaded = load(root, file, release)
     own: dict[str, str] = data["releases"][release].get("env", {})
-    return {"RELEASE": release, **{name.removeprefix("LYO_"): env[name] for name in own}}
+    return {
+        "RELEASE": release,
+        "SCHEMA": " ".join(loaded.schema),
+        **{name.removeprefix("LYO_"): loaded.env[name] for name in own},
+    }
 
 
 def tag(release: str, inputs: str) -> str:

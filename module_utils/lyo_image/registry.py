@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +22,7 @@ _UPLOAD_MOVED_ON = frozenset(
     {"InvalidLayerPartException", "UploadNotFoundException", "EmptyUploadException"}
 )
 _UPLOADS = 5
+DOWNLOAD_SECONDS = 20
 _NOT_THERE = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
 
 
@@ -36,6 +39,45 @@ def find(aws: Aws, reference: Reference) -> dict[str, Any] | None:
         raise
     found: list[dict[str, Any]] = answer.get("imageDetails", [])
     return found[0] if found else None
+
+
+def labels(aws: Aws, repository: str, digest: str) -> dict[str, str]:
+    """Return the labels of an image, read from its config; empty where it has none.
+
+    Of an image for several architectures, those of the first: they are of one build.
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
+
+    :raises AwsFailure: ``NoImage``, the image cannot be read.
+    """
+    manifest = _manifest(aws, repository, digest)
+    if "config" not in manifest and manifest.get("manifests"):
+        manifest = _manifest(aws, repository, str(manifest["manifests"][0]["digest"]))
+    config = str(manifest.get("config", {}).get("digest", ""))
+    if not config:
+        return {}
+    url = aws.call(
+        "ecr", "get_download_url_for_layer", repositoryName=repository, layerDigest=config
+    )["downloadUrl"]
+    try:
+        # An address of AWS's own, from its answer.
+        with urllib.request.urlopen(str(url), timeout=DOWNLOAD_SECONDS) as answer:  # noqa: S310
+            content = json.loads(answer.read())
+        found = (content.get("config") or {}).get("Labels") or {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise AwsFailure("NoImage", f"the labels of {digest} cannot be read: {error}") from None
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def _manifest(aws: Aws, repository: str, digest: str) -> dict[str, Any]:
+    answer = aws.call(
+        "ecr", "batch_get_image", repositoryName=repository, imageIds=[{"imageDigest": digest}]
+    )
+    found = answer.get("images") or []
+    if not found:
+        raise AwsFailure("NoImage", f"the image {digest} in {repository} cannot be read")
+    manifest: dict[str, Any] = json.loads(found[0]["imageManifest"])
+    return manifest
 
 
 def newest(aws: Aws, repository: str, limit: int = 8) -> list[str]:

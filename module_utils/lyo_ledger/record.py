@@ -21,7 +21,12 @@ class Run:
 
     :ivar verdict: RUNNING until the run has ended, then its verdict, or KILLED.
     :ivar revision: git revision of this repository, with ``-dirty`` where it was changed.
-    :ivar schema: schema revision of the database after the run.
+    :ivar aim: task definition that a rollback sets out to deploy, known from its beginning.
+    :ivar baking: whether the run left its release while that could still be turned back.
+    :ivar schema: schema revision of the database after the run, as its migrations said.
+    :ivar schema_serves: revisions whose releases that schema serves.
+    :ivar schema_contracted: revisions whose releases it no longer serves.
+    :ivar schema_range: revisions that the run's release runs on.
     """
 
     run: str
@@ -44,6 +49,11 @@ class Run:
     deployment: str = ""
     service_revision: str = ""
     schema: str = ""
+    schema_serves: tuple[str, ...] = ()
+    schema_contracted: tuple[str, ...] = ()
+    schema_range: tuple[str, ...] = ()
+    aim: str = ""
+    baking: bool = False
 
     @property
     def key(self) -> str:
@@ -67,7 +77,12 @@ _AT_THE_END = (
     "deployment",
     "service_revision",
     "schema",
+    "schema_serves",
+    "schema_contracted",
+    "schema_range",
+    "baking",
 )
+_TUPLES = ("reasons", "schema_serves", "schema_contracted", "schema_range")
 
 
 def ended(run: Run, end: Mapping[str, Any] | None, at: str) -> Run:
@@ -78,9 +93,12 @@ def ended(run: Run, end: Mapping[str, Any] | None, at: str) -> Run:
     if end is None:
         return replace(run, ended_at=at, verdict=KILLED)
     known: dict[str, Any] = {name: end[name] for name in _AT_THE_END if end.get(name)}
-    if "reasons" in known:
-        known["reasons"] = tuple(str(reason) for reason in known["reasons"])
+    known |= {name: _texts(known[name]) for name in _TUPLES if name in known}
     return replace(run, ended_at=at, **{"verdict": INTERRUPTED, **known})
+
+
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)
 
 
 def parse(body: bytes) -> Run:
@@ -93,7 +111,7 @@ def parse(body: bytes) -> Run:
         run = Run(**{name: content[name] for name in content if name in Run.__annotations__})
     except (ValueError, TypeError) as error:
         raise ValueError(f"not a record of the ledger: {error}") from None
-    return replace(run, reasons=tuple(run.reasons))
+    return replace(run, **{name: _texts(getattr(run, name)) for name in _TUPLES})
 
 
 def months_back(month: str, count: int) -> Sequence[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 
 from ..lyo_aws import Aws, AwsFailure, parallel
 from .record import Run, months_back, parse
 
 MONTHS_SEARCHED = 12
+READ_AT_ONCE = 12
 
 
 class Ledger:
@@ -34,8 +37,14 @@ class Ledger:
 
     def recent(self, count: int, now: datetime | None = None) -> list[Run]:
         """Return the last ``count`` runs, newest first; a record that cannot be read is left out."""
+        return list(islice(self.walk(now, at_once=count), count))
+
+    def walk(self, now: datetime | None = None, at_once: int = READ_AT_ONCE) -> Iterator[Run]:
+        """Yield the runs of a year, newest first, and read no more of them than are taken.
+
+        :param at_once: how many are read side by side.
+        """
         month = (now or datetime.now(UTC)).strftime("%Y-%m")
-        keys: list[str] = []
         for folder in months_back(month, MONTHS_SEARCHED):
             found = self.aws.all(
                 "s3",
@@ -44,11 +53,12 @@ class Ledger:
                 Bucket=self.bucket,
                 Prefix=f"{self.prefix}{folder}/",
             )
-            keys += sorted((str(item["Key"]) for item in found), reverse=True)
-            if len(keys) >= count:
-                break
-        runs = parallel(*(partial(self._read, key) for key in keys[:count])) if keys else []
-        return [run for run in runs if run is not None]
+            keys = sorted((str(item["Key"]) for item in found), reverse=True)
+            for start in range(0, len(keys), at_once):
+                some = keys[start : start + at_once]
+                for run in parallel(*(partial(self._read, key) for key in some)):
+                    if run is not None:
+                        yield run
 
     def _read(self, key: str) -> Run | None:
         try:

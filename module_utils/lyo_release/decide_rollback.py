@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..lyo_ledger.record import Run
 from .stages import FORWARD, TURNING_BACK
 from .task_definition import family_of, revision_number
+from .verdict import DEPLOYED
+
+ROLLBACK_RUNBOOK = "rollback.yml"
 
 
 @dataclass(frozen=True)
@@ -57,33 +61,57 @@ class Choice:
     candidates: tuple[str, ...] = field(default=())
 
 
-def in_progress_step(status: str, target: str, source: Revision, to: str | None) -> tuple[str, str]:
+def in_progress_step(
+    status: str, target: Revision, source: Revision, to: str | None, *, returning: bool
+) -> tuple[str, str]:
     """Return what to do about the service's current deployment, and why.
 
     ``stop`` it, ``follow`` it to its end, ``adopt`` it as the rollback asked for, ``refuse``, or
     ``none`` where it has ended.
 
-    :param target: task definition it brings.
+    :param target: what it brings.
     :param source: what it replaces.
-
-    A deployment that brings back a lower revision than it replaces is a rollback of ours that lost
-    its controller: it is followed. Stopping it would bring back the release someone is fleeing.
+    :param returning: whether it brings back what served before (:func:`returns`): a rollback that
+        lost its controller. Stopping that would bring back the release someone is fleeing.
     """
     if status in TURNING_BACK:
         return "follow", "the deployment is already turning back"
     if status and status not in FORWARD:
         return "none", f"the deployment has ended as {status}"
-    returning = family_of(target) == family_of(source.task_definition) and 0 < revision_number(
-        target
-    ) < revision_number(source.task_definition)
-    if returning:
-        return "adopt", "a rollback is already in progress"
+    if to and names(to, target):
+        return "adopt", f"{target.name} is just being deployed"
     if to and not names(to, source):
         return "refuse", (
             f"a deployment is in progress; turning it back leads to {source.name}. "
             f"Run rollback without a target first, then once more with -e to={to}"
         )
+    if returning and not to:
+        return "adopt", "a rollback is already in progress"
     return "stop", "a deployment is in progress: turning it back"
+
+
+def may_return(target: str, source: str) -> bool:
+    """Tell whether it is worth a look at the past if a deployment brings back what served before.
+
+    A release brings the newest task definition there is, so in the common case nobody has to ask.
+
+    :param target: task definition it brings.
+    :param source: task definition it replaces.
+    """
+    return family_of(target) == family_of(source) and 0 < revision_number(
+        target
+    ) < revision_number(source)
+
+
+def returns(target: str, served_before: Collection[str], runs: Iterable[Run]) -> bool:
+    """Tell whether a deployment of ``target`` is a rollback.
+
+    :param served_before: task definitions that served, as ECS remembers.
+    :param runs: the ledger, newest first. A rollback names its aim there before it begins.
+    """
+    return target in served_before or any(
+        run.runbook == ROLLBACK_RUNBOOK and run.aim == target for run in runs
+    )
 
 
 def names(to: str, revision: Revision) -> bool:
@@ -108,35 +136,59 @@ def served(history: Sequence[Deployment], revisions: Mapping[str, Revision]) -> 
     return list(found.values())
 
 
+def remembered(runs: Iterable[Run], known: Collection[str]) -> list[Revision]:
+    """Return what served by the ledger alone, newest first, a task definition once.
+
+    :param runs: newest first.
+    :param known: deployments that ECS still knows: of those its own word counts.
+
+    A run that left its release baking does not know how that ended.
+    """
+    found: dict[str, Revision] = {}
+    for run in runs:
+        if run.verdict != DEPLOYED or run.baking or run.deployment in known:
+            continue
+        if run.task_definition and run.image:
+            digest = run.image.partition("@")[2]
+            revision = Revision("", run.task_definition, (run.image,), (digest,), run.release)
+            found.setdefault(run.task_definition, revision)
+    return list(found.values())
+
+
 def choose(
     history: Sequence[Deployment],
     revisions: Mapping[str, Revision],
     current: str,
     to: str | None,
+    runs: Sequence[Run] = (),
 ) -> Choice:
     """Return the revision to go back to, when nothing is in progress.
 
-    :param history: newest first.
+    :param history: newest first, as far as ECS remembers (90 days).
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html
     :param revisions: by ARN, as far as they can still be described.
     :param current: task definition that carries the traffic.
     :param to: what the caller asked for.
+    :param runs: the ledger, newest first: it remembers what ECS has forgotten.
 
     Without ``to``, rollback undoes the last release. Where that is already undone it does nothing,
     so that a second run does not go back one release further.
     """
-    candidates = [r for r in served(history, revisions) if r.task_definition != current]
+    by_ecs = served(history, revisions)
+    seen = {r.task_definition for r in by_ecs}
+    older = [r for r in remembered(runs, {d.arn for d in history}) if r.task_definition not in seen]
+    candidates = [r for r in (*by_ecs, *older) if r.task_definition != current]
     listed = tuple(r.name for r in candidates)
     if to:
-        if any(names(to, r) for r in revisions.values() if r.task_definition == current) or names(
-            to, Revision("", current)
-        ):
+        here = [r for r in (*revisions.values(), *older) if r.task_definition == current]
+        if any(names(to, r) for r in (*here, Revision("", current))):
             return Choice("none", f"{to} carries the traffic already")
         for revision in candidates:
             if names(to, revision):
                 return Choice("deploy", f"going back to {revision.name}", revision)
         known = ", ".join(listed) or "none"
         return Choice("refuse", f"{to} has not served here; what has: {known}", None, listed)
-    undone = _already_undone(history, revisions, current)
+    undone = _already_undone(history, revisions, current, runs)
     if undone:
         more = (
             f"; to go elsewhere say -e to=<release>, one of {', '.join(listed)}" if listed else ""
@@ -149,15 +201,39 @@ def choose(
 
 
 def _already_undone(
-    history: Sequence[Deployment], revisions: Mapping[str, Revision], current: str
+    history: Sequence[Deployment],
+    revisions: Mapping[str, Revision],
+    current: str,
+    runs: Sequence[Run],
 ) -> str:
     if history and history[0].status.startswith("ROLLBACK_"):
         return "the last deployment was turned back already"
-    done = [d for d in history if d.status == "SUCCESSFUL"]
-    if len(done) >= 2:
-        last, former = (revisions.get(d.revision) for d in done[:2])
-        if last is not None and former is not None and last.task_definition == current:
-            lower = revision_number(current) < revision_number(former.task_definition)
-            if lower and family_of(current) == family_of(former.task_definition):
-                return f"{former.name} was rolled back already"
+    done = [d for d in history if d.status == "SUCCESSFUL" and d.revision in revisions]
+    if not done or revisions[done[0].revision].task_definition != current:
+        return ""
+    former = [revisions[d.revision] for d in done[1:]]
+    others = [r for r in former if r.task_definition != current]
+    left = others[0] if others else None
+    before = {r.task_definition for r in former[former.index(left) :]} if left else set()
+    if _was_rollback(done[0], current, left, before, runs):
+        return f"{left.name if left else 'the last release'} was rolled back already"
     return ""
+
+
+def _was_rollback(
+    last: Deployment,
+    current: str,
+    left: Revision | None,
+    served_before: Collection[str],
+    runs: Sequence[Run],
+) -> bool:
+    """Tell whether the last deployment was a rollback: by the ledger, else by what served before.
+
+    :param left: what it has replaced.
+    """
+    for run in runs:
+        if run.deployment == last.arn:
+            return run.runbook == ROLLBACK_RUNBOOK
+    if left is None or not may_return(current, left.task_definition):
+        return False
+    return returns(current, served_before, runs)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure, parallel
 from ..lyo_checks import failures, run_checks
-from ..lyo_image.reference import parse
 from ..lyo_progress import Progress
 from . import decide_deploy as decide
 from . import decide_rollback as back
 from . import follow, live, patience, result, stages, verdict
+from .former import HISTORY, RUNS, Former
 from .reasons import Witness, event_lines
-from .task_definition import image_of, release_of
+from .task_definition import image_of, release_of, schema_of
 
-HISTORY = 20
 LOOKS = 15
 
 
@@ -46,6 +44,7 @@ class Rollback:
         self.service: dict[str, Any] = {}
         self.started = False
         self._looks = 0
+        self.former = Former(aws, self.cluster, self.name, params.get("ledger"))
         self._sleep = sleep
         self._clock = clock
 
@@ -80,71 +79,54 @@ class Rollback:
         return target or str(self.service.get("taskDefinition", "")), source
 
     def first_step(self) -> tuple[str, str]:
-        """Return what to do about the current deployment, from the first call's answer."""
+        """Return what to do about the current deployment, in the common case from the first answer.
+
+        Only a named target, or a deployment that may be a rollback itself, costs further reads.
+        """
         if not self.current_deployment or not in_motion(self.service):
             return "none", "no deployment is in progress"
         target, source = self.definitions()
-        former = back.Revision("", source)
+        new, old = back.Revision("", target), back.Revision("", source)
         if self.to and source:
-            # Only a named target costs a further read: is it what turning back leads to?
-            definition = live.describe_definition(self.aws, source)
-            former = replace(former, release=release_of(definition), images=(image_of(definition),))
-        return back.in_progress_step("", target, former, self.to)
-
-    def history(self) -> tuple[list[back.Deployment], dict[str, back.Revision], str]:
-        """Return past deployments (newest first), their revisions, and what serves now."""
-        found = follow.recent(self.aws, self.cluster, self.name)
-        deployments = [
-            back.Deployment(
-                str(d["serviceDeploymentArn"]),
-                str(d.get("status")),
-                str(d.get("targetServiceRevisionArn", "")),
+            new, old = parallel(
+                lambda: self.former.named(target), lambda: self.former.named(source)
             )
-            for d in found
-        ]
+        returning = back.may_return(target, source) and self.former.returning(target)
+        return back.in_progress_step("", new, old, self.to, returning=returning)
+
+    def choose(self) -> tuple[back.Choice, dict[str, str], list[back.Deployment]]:
+        """Return what to go back to, what serves now, and the deployments that ECS remembers."""
+        former = self.former
+        deployments, runs = parallel(former.deployments, lambda: former.past.runs(RUNS))
         current = [str(r["arn"]) for r in self.service.get("currentServiceRevisions") or []]
-        arns = [d.revision for d in deployments[:HISTORY]] + current
-        described = live.describe_revisions(self.aws, arns)
-        revisions = {arn: revision(entry) for arn, entry in described.items()}
+        found = former.revisions([d.revision for d in deployments[:HISTORY]] + current)
+        revisions = former.with_releases(found)
         serving = str(self.service.get("taskDefinition", ""))
         if len(current) == 1 and current[0] in revisions:
             serving = revisions[current[0]].task_definition
-        return deployments, self._with_names(revisions), serving
+        choice = back.choose(deployments, revisions, serving, self.to, runs)
+        if choice.action == "refuse" and len(runs) == RUNS:
+            choice = back.choose(deployments, revisions, serving, self.to, former.past.runs())
+        now = former.named(serving)
+        before = {"task_definition": serving, "release": now.release, "image": now.images[0]}
+        return choice, before, deployments
 
-    def _with_names(self, revisions: dict[str, back.Revision]) -> dict[str, back.Revision]:
-        arns = list({r.task_definition for r in revisions.values()})
-
-        def reader(arn: str) -> Callable[[], Any]:
-            return lambda: live.describe_definition(self.aws, arn)
-
-        names = dict(zip(arns, parallel(*map(reader, arns)), strict=True)) if arns else {}
-        return {
-            arn: replace(r, release=release_of(names[r.task_definition]))
-            for arn, r in revisions.items()
-            if names[r.task_definition] is not None
-            and names[r.task_definition].get("status", "ACTIVE") == "ACTIVE"
-        }
-
-    def missing_image(self, target: back.Revision) -> str:
-        """Return why the target cannot run because of its image, empty where it can."""
-        for image, digest in zip(target.images, target.digests, strict=False):
-            reference = parse(image)
-            if not reference.repository or not reference.is_ecr:
-                continue
-            wanted = digest or reference.digest
-            name = {"imageDigest": wanted} if wanted else {"imageTag": reference.tag}
-            try:
-                self.aws.call(
-                    "ecr",
-                    "describe_images",
-                    repositoryName=reference.repository,
-                    imageIds=[name],
-                )
-            except AwsFailure as failure:
-                if failure.code in ("ImageNotFoundException", "RepositoryNotFoundException"):
-                    return f"its image {image} no longer exists"
-                raise
-        return ""
+    def gate(self, target: back.Revision) -> tuple[str, list[str]]:
+        """Return why a revision must not be deployed again (empty where it may), and remarks."""
+        (why, doubt), broken = parallel(
+            lambda: self.former.schema_of(target.task_definition),
+            lambda: self.former.unusable(target),
+        )
+        if broken:
+            return f"cannot go back to {target.name}: {broken}", []
+        if not why:
+            return "", [doubt] if doubt else []
+        force = str(self.params.get("force_schema") or "")
+        if back.names(force, target):
+            return "", [f"forced by name: {why}"]
+        word = target.release or target.task_definition.rpartition("/")[2]
+        other = f" (force_schema={force} names another one)" if force else ""
+        return f"{why}{other}. To go there all the same: -e force_schema={word}", []
 
     def deploy(self, target: back.Revision, known: Collection[str]) -> str:
         """Deploy a former revision, with the service's own deployment configuration.
@@ -214,6 +196,14 @@ class Rollback:
         )
         return follower.follow(arn)
 
+    def warnings(self, live_definition: str) -> list[str]:
+        """Return what is wrong with what serves again: after the flip, nothing may stand before it."""
+        try:
+            problem, _ = self.former.schema_of(live_definition)
+        except AwsFailure:
+            return []
+        return [f"{problem}: look at what it answers"] if problem else []
+
     def check(self) -> list[str]:
         """Run the smoke checks and return what failed."""
         checks = self.params["smoke"]
@@ -222,17 +212,6 @@ class Rollback:
         base = str(self.params.get("base_url") or "")
         bundle = self.params["aws"].get("ca_bundle")
         return failures(run_checks(checks, base, self.aws, bundle, self.progress))
-
-
-def revision(entry: Mapping[str, Any]) -> back.Revision:
-    """Return a described service revision as the decision code wants it."""
-    images: Sequence[Mapping[str, Any]] = entry.get("containerImages") or []
-    return back.Revision(
-        arn=str(entry["serviceRevisionArn"]),
-        task_definition=str(entry.get("taskDefinition", "")),
-        images=tuple(str(i.get("image", "")) for i in images),
-        digests=tuple(str(i.get("imageDigest", "")) for i in images),
-    )
 
 
 def in_motion(service: Mapping[str, Any]) -> bool:
@@ -294,11 +273,14 @@ def _run(module: Any, rollback: Rollback) -> None:
                 _finish(module, verdict.ROLLED_BACK, [why], "adopt", changed=True)
             if begin:
                 _pending(module, "adopt", why)
-            _watch(module, rollback, arn, rollback.service["taskDefinition"], "adopt", [why])
+            target, _ = rollback.definitions()
+            _watch(module, rollback, arn, target, "adopt", [why])
     _from_history(module, rollback)
 
 
-def _pending(module: Any, method: str, why: str, deployment: str = "") -> None:
+def _pending(
+    module: Any, method: str, why: str, deployment: str = "", aim: str = ""
+) -> None:
     """Leave the module before the long part: the run is put on record, and locked, first."""
     module.exit_json(
         changed=method == "stop",
@@ -306,6 +288,7 @@ def _pending(module: Any, method: str, why: str, deployment: str = "") -> None:
         method=method,
         reasons=[why],
         deployment=deployment,
+        task_definition=aim,
     )
 
 
@@ -344,43 +327,44 @@ def _stop(module: Any, rollback: Rollback, arn: str, why: str) -> tuple[str, str
 
 
 def _from_history(module: Any, rollback: Rollback) -> None:
-    history, revisions, current = rollback.history()
+    choice, before, history = rollback.choose()
     if history and history[0].status not in stages.ENDED:
         # The service was read from before that deployment began.
         rollback.look_again()
         _run(module, rollback)
-    choice = back.choose(history, revisions, current, rollback.to)
     if choice.action == "none":
         _finish(module, verdict.UNCHANGED, [choice.reason], "none", changed=False)
     if choice.target is None:
-        _finish(module, verdict.FAILED, [choice.reason], "none", changed=False)
+        _finish(module, verdict.FAILED, _noted(choice, rollback), "none", changed=False)
         return
-    missing = rollback.missing_image(choice.target)
-    if missing:
-        reason = f"cannot go back to {choice.target.name}: {missing}"
-        _finish(module, verdict.FAILED, [reason], "none", changed=False)
-    live_name = next((r for r in revisions.values() if r.task_definition == current), None)
-    before = {
-        "task_definition": current,
-        "release": live_name.release if live_name else "",
-        "image": live_name.images[0] if live_name and live_name.images else "",
-    }
+    refusal, remarks = rollback.gate(choice.target)
+    if refusal:
+        others = [name for name in choice.candidates if name != choice.target.name]
+        more = [f"what else has served: {', '.join(others)} (-e to=<release>)"] if others else []
+        _finish(module, verdict.FAILED, [refusal, *more], "none", changed=False)
+    definition = choice.target.task_definition
+    lines = [choice.reason, *remarks]
     if module.check_mode:
         _finish(
             module,
             verdict.ROLLED_BACK,
-            [choice.reason],
+            lines,
             "deploy",
             changed=True,
             previous=before,
-            task_definition=choice.target.task_definition,
+            task_definition=definition,
         )
     if module.params.get("begin"):
-        _pending(module, "deploy", choice.reason)
+        _pending(module, "deploy", choice.reason, aim=definition)
     rollback.progress("rollback", choice.reason, 0)
     arn = rollback.deploy(choice.target, {d.arn for d in history})
-    definition = choice.target.task_definition
-    _watch(module, rollback, arn, definition, "deploy", [choice.reason], previous=before)
+    _watch(module, rollback, arn, definition, "deploy", lines, previous=before)
+
+
+def _noted(choice: back.Choice, rollback: Rollback) -> list[str]:
+    """A refusal, and why the ledger could not help."""
+    problem = rollback.former.past.problem
+    return [choice.reason, *([problem] if problem else [])]
 
 
 def _watch(
@@ -409,6 +393,8 @@ def _watch(
     # A deployment that was stopped on purpose needs no explanation of its end.
     found = [] if method == "stop" and word == verdict.ROLLED_BACK else outcome.reasons
     lines = [line, *lines, *found]
+    if word == verdict.ROLLED_BACK and method != "deploy":
+        lines += rollback.warnings(state.live)
     if word == verdict.FAILED and state.service is not None:
         lines += event_lines(state.service, deployment.get("createdAt"))
     _finish(
@@ -426,6 +412,7 @@ def _watch(
             "release": release_of(state.live_definition),
             "task_definition": state.live,
             "deployment": arn,
+            "schema_range": list(schema_of(state.live_definition)),
         },
         diff=result.diff(
             {"task_definition": more.get("previous", {}).get("task_definition", asked)},

@@ -6,10 +6,12 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_para
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 RELEASE_LABEL = "lyo.release"
+# Schema revisions that the release runs on, separated by spaces; the same label as the image's.
+SCHEMA_LABEL = "lyo.schema"
 _REFERENCE = re.compile(r"\$\{([a-z0-9_.]+)\}")
 
 # What a caller of RegisterTaskDefinition says; everything else in an answer is AWS's own.
@@ -44,6 +46,7 @@ def render(
     one_off: str = "",
     command: list[str] | None = None,
     entry_point: list[str] | None = None,
+    schema: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the RegisterTaskDefinition request for a release.
 
@@ -55,7 +58,10 @@ def render(
     :param one_off: name of a one-off task (``migrate``): a family of its own, no port.
     :param command: the container's command; by default ``task``'s, else the image's.
     :param entry_point: what the command is given to; by default the image's.
+    :param schema: schema revisions that the release runs on; kept as a label, so that a rollback
+        knows them without the image.
     """
+    labels = {RELEASE_LABEL: release, **({SCHEMA_LABEL: " ".join(schema)} if schema else {})}
     name = outputs["container_name"]
     container: dict[str, Any] = {
         "name": name,
@@ -69,7 +75,7 @@ def render(
             {"name": key, "valueFrom": filled(str(value), outputs)}
             for key, value in sorted((task.get("secrets") or {}).items())
         ],
-        "dockerLabels": {RELEASE_LABEL: release},
+        "dockerLabels": labels,
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
@@ -186,6 +192,24 @@ def release_of(definition: Mapping[str, Any] | None) -> str:
         name = (container.get("dockerLabels") or {}).get(RELEASE_LABEL)
         if name:
             return str(name)
+    return ""
+
+
+def schema_of(definition: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the schema revisions a definition's release runs on, empty where it does not say."""
+    for container in (definition or {}).get("containerDefinitions", []):
+        revisions = (container.get("dockerLabels") or {}).get(SCHEMA_LABEL)
+        if revisions:
+            return tuple(str(revisions).split())
+    return ()
+
+
+def log_group_of(definition: Mapping[str, Any] | None) -> str:
+    """Return the log group of the first container that writes to CloudWatch Logs, else empty."""
+    for container in (definition or {}).get("containerDefinitions", []):
+        options = (container.get("logConfiguration") or {}).get("options") or {}
+        if options.get("awslogs-group"):
+            return str(options["awslogs-group"])
     return ""
 
 

@@ -285,6 +285,8 @@ def test_migrations_say_what_they_do(backend: Backend) -> None:
     done = backend.run("v2", "migrations", "migrate")
     assert done.returncode == 0
     assert "schema is at 0002" in done.stdout
+    expanded = 'lyo.schema: {"revision": "0002", "serves": ["0001", "0002"], "contracted": []}'
+    assert done.stdout.splitlines()[-1] == expanded
     # An older release neither complains about the newer schema nor takes it back.
     assert backend.run("v1", "migrations", "migrate").returncode == 0
     version = "SELECT version_num FROM alembic_version"
@@ -292,12 +294,27 @@ def test_migrations_say_what_they_do(backend: Backend) -> None:
     broken = backend.run("badmigration", "migrations", "migrate")
     assert broken.returncode == 1
     assert 'column "points" does not exist' in broken.stderr
+    assert broken.stdout.splitlines()[-1] == expanded, "a failed migration says where it stands"
     assert "Traceback" not in broken.stderr
     assert backend.rows("migrations", version) == [("0002",)]
     assert backend.rows("migrations", "SELECT to_regclass('loyalty')") == [(None,)]
     refused = backend.run("v1", "migrations", "migrate", DATABASE_PORT="1")
     assert refused.returncode == 1
     assert "failed" in refused.stderr
+    assert "lyo.schema" not in refused.stdout
+
+
+def test_a_contracting_migration_says_whom_it_no_longer_serves(backend: Backend) -> None:
+    backend.prepare("contracted", "v1")
+    with Running(backend, "v1", "contracted") as app:
+        assert app.get("/smoke").status == 200
+    done = backend.run("v3", "contracted", "migrate")
+    assert done.returncode == 0, done.stderr
+    said = '{"revision": "0003", "serves": ["0002", "0003"], "contracted": ["0001"]}'
+    assert done.stdout.splitlines()[-1] == f"lyo.schema: {said}"
+    for release, status in (("v1", 500), ("v2", 200), ("v3", 200)):
+        with Running(backend, release, "contracted") as app:
+            assert app.get("/smoke").status == status, release
 
 
 def test_an_interrupted_index_build_is_repeated(backend: Backend) -> None:

@@ -14,6 +14,12 @@ from booking.sessions import Session
 
 # A release that needs only 0001 must not name a column of 0002.
 CUSTOMER = "SELECT name, party_size, last_booking FROM customers"
+SEEN = "INSERT INTO customers (tenant_id, wa_id) VALUES (%(tenant)s, %(wa_id)s) ON CONFLICT DO NOTHING"
+# From 0002 on nobody's allergies are left unsaid, so that 0003 can demand them.
+SEEN_V2 = (
+    "INSERT INTO customers (tenant_id, wa_id, allergies) VALUES (%(tenant)s, %(wa_id)s, '{}')"
+    " ON CONFLICT DO NOTHING"
+)
 CUSTOMER_V2 = "SELECT name, party_size, last_booking, allergies FROM customers"
 
 
@@ -87,8 +93,7 @@ async def _remember_seen(
     connection: Connection, tenant_id: str, wa_id: str, behaviour: Behaviour
 ) -> Row:
     await connection.execute(
-        "INSERT INTO customers (tenant_id, wa_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        (tenant_id, wa_id),
+        SEEN_V2 if behaviour.allergies else SEEN, {"tenant": tenant_id, "wa_id": wa_id}
     )
     memory = await customer(connection, tenant_id, wa_id, behaviour)
     assert memory is not None

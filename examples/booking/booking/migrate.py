@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from booking.config import DatabaseConfig, ReleaseConfig
 ROOT = Path(__file__).resolve().parent.parent
 EXIT_PENDING = 3
 # Sent by libpq, so that it holds for every statement; PGOPTIONS in the environment wins.
+# How the line begins that says, in JSON, where the schema is; the release's operators read it.
+SAID = "lyo.schema: "
 TIMEOUTS = "-c lock_timeout=5s -c statement_timeout=10min"
 
 
@@ -37,7 +40,11 @@ def migrate(database: DatabaseConfig, release: ReleaseConfig, *, check: bool) ->
     )
     try:
         with engine.connect() as connection:
-            return _migrate(connection, release, check=check)
+            config, scripts = _scripts(connection)
+            try:
+                return _migrate(connection, config, scripts, release, check=check)
+            finally:
+                _say(connection, scripts)
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
         return _failed(reason)
@@ -52,7 +59,7 @@ def _failed(reason: str) -> int:
     return 1
 
 
-def _migrate(connection: Connection, release: ReleaseConfig, *, check: bool) -> int:
+def _scripts(connection: Connection) -> tuple[Config, ScriptDirectory]:
     config = Config(str(ROOT / "alembic.ini"))
     config.set_main_option("script_location", str(ROOT / "migrations"))
     config.set_main_option("path_separator", "newline")
@@ -60,7 +67,17 @@ def _migrate(connection: Connection, release: ReleaseConfig, *, check: bool) -> 
         "version_locations", f"{ROOT}/migrations/versions\n{ROOT}/migrations/broken"
     )
     config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
+    return config, ScriptDirectory.from_config(config)
+
+
+def _migrate(
+    connection: Connection,
+    config: Config,
+    scripts: ScriptDirectory,
+    release: ReleaseConfig,
+    *,
+    check: bool,
+) -> int:
     current = MigrationContext.configure(connection).get_current_revision()
     connection.rollback()
     pending = _pending(scripts, current, release.schema_revision)
@@ -79,6 +96,31 @@ def _migrate(connection: Connection, release: ReleaseConfig, *, check: bool) -> 
     after = MigrationContext.configure(connection).get_current_revision()
     print(f"migrate: done, schema is at {after}")
     return 0
+
+
+def _say(connection: Connection, scripts: ScriptDirectory) -> None:
+    """Say where the schema is, also after a failure, for whoever has to know what it serves."""
+    connection.rollback()
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    print(f"{SAID}{json.dumps(_described(scripts, current))}", flush=True)
+
+
+def _described(scripts: ScriptDirectory, current: str | None) -> dict[str, str | list[str] | None]:
+    """Return the revision, those whose releases the schema serves, and those it no longer does.
+
+    A migration that contracts names the oldest revision it still serves as `serves_since`. Of a
+    revision that this image does not know, nothing but its name can be said.
+    """
+    if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+        return {"revision": current}
+    applied = list(scripts.iterate_revisions(current or "base", "base"))[::-1]
+    names = [script.revision for script in applied]
+    since = 0
+    for script in applied:
+        if hasattr(script.module, "serves_since"):
+            since = max(since, names.index(script.module.serves_since))
+    return {"revision": current, "serves": names[since:], "contracted": names[:since]}
 
 
 def _pending(scripts: ScriptDirectory, current: str | None, target: str) -> list[tuple[str, str]]:

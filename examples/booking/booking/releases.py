@@ -34,6 +34,7 @@ class Behaviour:
 _FAULTS: dict[str, dict[str, bool | float]] = {
     "v1": {},
     "v2": {},
+    "v3": {},
     "slow": {"slow_start": True},
     "crash": {"crashes": True},
     "unhealthy": {"unhealthy": True},

@@ -36,6 +36,7 @@ class Bucket:
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, dict[str, str], str]] = {}
         self.age = 0.0
+        self.reads = 0
         self.broken = ""
         self._number = 0
 
@@ -50,6 +51,7 @@ class Bucket:
         from email.utils import format_datetime
         from io import BytesIO
 
+        self.reads += 1
         if params["Key"] not in self.objects:
             raise AwsFailure("NoSuchKey", "", "s3:GetObject")
         body, metadata, etag = self.objects[params["Key"]]
@@ -245,7 +247,27 @@ def test_the_last_runs_come_first(bucket: Bucket) -> None:
     bucket.objects["ledger/2026-11/2026-11-30T0.json"] = (b"garbage", {}, '"x"')
     now = datetime(2026, 11, 23, tzinfo=UTC)
     assert [run.run for run in ledger.recent(10, now)] == ["r2", "r1", "r0"]
-    assert [run.run for run in ledger.recent(2, now)] == ["r2"]  # the unreadable one counts
+    assert [run.run for run in ledger.recent(2, now)] == ["r2", "r1"]  # the unreadable one is none
+
+
+def test_no_more_runs_are_read_than_are_taken(bucket: Bucket) -> None:
+    ledger = Ledger(bucket, "b")  # type: ignore[arg-type]
+    listed: list[str] = []
+
+    def all_of(service: str, operation: str, key: str, /, **params: Any) -> list[Any]:
+        listed.append(params["Prefix"])
+        return [{"Key": k} for k in sorted(bucket.objects) if k.startswith(params["Prefix"])]
+
+    bucket.all = all_of  # type: ignore[attr-defined]
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    for day in range(10, 30):
+        ledger.write(replace(RUN, run=f"r{day}", started_at=f"2026-11-{day}T03:00:00+00:00"))
+    walk = ledger.walk(datetime(2026, 11, 30, tzinfo=UTC), at_once=4)
+    assert [next(walk).run for _ in range(5)] == ["r29", "r28", "r27", "r26", "r25"]
+    assert bucket.reads == 8
+    assert listed == ["ledger/2026-11/"]
 
 
 def test_months_are_counted_back_over_the_year() -> None:
