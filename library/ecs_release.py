@@ -35,6 +35,11 @@ options:
     description: Name of the release.
     type: str
     required: true
+  schema:
+    description: Schema revisions that the release runs on, kept as the task definition's label C(lyo.schema).
+    type: list
+    elements: str
+    default: []
   smoke:
     description: >-
       Checks at the hook, before production traffic moves. Paths are below the outputs'
@@ -115,6 +120,7 @@ def main() -> None:
             "outputs": {"type": "dict", "required": True},
             "image": {"type": "str", "required": True},
             "release": {"type": "str", "required": True},
+            "schema": {"type": "list", "elements": "str", "default": []},
             "task": task_spec(),
             "deployment": deployment_spec(),
             "smoke": checks_spec(),

@@ -12,8 +12,9 @@ description:
     While a deployment is in progress it is stopped with ROLLBACK, during bake a mere flip
     of weights.
   - >-
-    Later the last revision that served successfully is deployed again, after checking that
-    its image exists.
+    Later the last revision that served successfully is deployed again, after checking that its task
+    definition is active, that its image exists, and that the database's schema still serves it. What
+    served is known from ECS (90 days) and from the ledger.
 author:
   - The Lyo Ops authors (@lyo-ops)
 attributes:
@@ -46,6 +47,23 @@ options:
   watch:
     description: ARN of the deployment that this run has stopped, to be followed to its end.
     type: str
+  ledger:
+    description: Where the runs are on record.
+    type: dict
+    suboptions:
+      bucket:
+        description: The state bucket.
+        type: str
+        required: true
+      prefix:
+        description: Folder of the ledger in it.
+        type: str
+        default: ledger/
+  force_schema:
+    description: >-
+      Release, image digest or task definition that may run on a schema that was contracted since it was
+      built. Naming another than the one that is deployed forces nothing.
+    type: str
   base_url:
     description: Address that the paths of O(smoke) are below.
     type: str
@@ -69,6 +87,8 @@ EXAMPLES = r"""
     aws: "{{ lyo_aws }}"
     cluster: lyo-production
     service: lyo-production
+    ledger:
+      bucket: lyo-production-123456789012-tfstate
 """
 
 RETURN = r"""
@@ -87,7 +107,9 @@ deployment:
   returned: always
   type: str
 task_definition:
-  description: ARN of the task definition that was asked for. Empty where only predicted.
+  description: >-
+    ARN of the task definition that serves, with RV(pending) or where only predicted the one that is to
+    be deployed. Empty where there is none.
   returned: always
   type: str
 service_revision:
@@ -122,7 +144,7 @@ method:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.lyo_aws import aws_argument_spec
-from ansible.module_utils.lyo_release.options import checks_spec
+from ansible.module_utils.lyo_release.options import checks_spec, ledger_spec
 
 
 def main() -> None:
@@ -134,6 +156,8 @@ def main() -> None:
             "to": {"type": "str"},
             "begin": {"type": "bool", "default": False},
             "watch": {"type": "str"},
+            "ledger": ledger_spec(),
+            "force_schema": {"type": "str"},
             "smoke": checks_spec(),
             "base_url": {"type": "str"},
             "max_failed_tasks": {"type": "int", "default": 3},

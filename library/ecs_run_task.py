@@ -53,6 +53,12 @@ options:
     type: str
     choices: [never, after, always]
     default: never
+  migrates:
+    description: >-
+      Whether the task runs migrations, and therefore says in its log where the schema is: the last line
+      that begins with C(lyo.schema:), a JSON object with C(revision), C(serves) and C(contracted).
+    type: bool
+    default: false
   timeout:
     description: Seconds to wait for the end. The task is not stopped.
     type: int
@@ -68,6 +74,7 @@ EXAMPLES = r"""
     image: "{{ image.image }}"
     release: "{{ image.release }}"
     command: [migrate]
+    migrates: true
 
 - name: Something for today
   ecs_run_task:
@@ -98,6 +105,16 @@ log:
   returned: always
   type: list
   elements: str
+schema:
+  description: >-
+    Where the schema is, as the task said: C(revision), C(serves) (revisions whose releases it serves)
+    and C(contracted) (those whose releases it no longer serves).
+  returned: with O(migrates), when the task said it, also when it failed
+  type: dict
+record:
+  description: What the ledger keeps of it.
+  returned: as RV(schema)
+  type: dict
 reasons:
   description: What went wrong, one line each, for people.
   returned: always
@@ -130,6 +147,7 @@ def main() -> None:
             "task": task_spec(),
             "entrypoint": {"type": "list", "elements": "str"},
             "repeat": {"type": "str", "choices": ["never", "after", "always"], "default": "never"},
+            "migrates": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 1800},
         },
         supports_check_mode=True,

@@ -12,7 +12,8 @@ description:
     Reads the live state once and returns the steps that are needed, in their order, with
     the reasons. Writes nothing.
   - >-
-    A release that is already live needs no step.
+    A release that is already live needs no step. One that the database's schema no longer serves,
+    because it was contracted since, is refused.
 author:
   - The Lyo Ops authors (@lyo-ops)
 attributes:
@@ -39,6 +40,23 @@ options:
     required: true
   outputs_parameter:
     description: SSM parameter with Terraform's outputs. By default C(/lyo/<env>/outputs).
+    type: str
+  ledger:
+    description: Where the runs are on record.
+    type: dict
+    suboptions:
+      bucket:
+        description: The state bucket.
+        type: str
+        required: true
+      prefix:
+        description: Folder of the ledger in it.
+        type: str
+        default: ledger/
+  force_schema:
+    description: >-
+      Release, image digest or task definition that may run on a schema that was contracted since it was
+      built. Naming another than the one that is deployed forces nothing.
     type: str
   infra:
     description: What decides whether Terraform has to plan.
@@ -145,7 +163,8 @@ current:
 wanted:
   description: >-
     What was asked for, as C(release), C(image) (with digest, empty until built), C(tag),
-    C(strategy) and C(task_definition) (ARN of an existing equal revision, else empty).
+    C(strategy), C(task_definition) (ARN of an existing equal revision, else empty) and C(schema) (revisions
+    of the schema that the release runs on).
   returned: always
   type: dict
 outputs:
@@ -171,6 +190,7 @@ from ansible.module_utils.lyo_release.options import (
     app_spec,
     deployment_spec,
     infra_spec,
+    ledger_spec,
     task_spec,
     webhooks_spec,
 )
@@ -190,6 +210,8 @@ def main() -> None:
             "infra": infra_spec(),
             "compare": {"type": "bool", "default": False},
             "webhooks": webhooks_spec(),
+            "ledger": ledger_spec(),
+            "force_schema": {"type": "str"},
             "in_progress": {"type": "str", "choices": ["refuse", "wait"], "default": "refuse"},
         },
         supports_check_mode=True,

@@ -74,6 +74,10 @@ options:
       which must not wait for the very run that it turns back.
     type: bool
     default: true
+  aim:
+    description: Task definition that a rollback sets out to deploy, for the ledger.
+    type: str
+    default: ""
   wait_seconds:
     description: How long to wait for another's run.
     type: int
@@ -158,6 +162,7 @@ def main() -> None:
             "message": {"type": "str", "default": ""},
             "project_path": {"type": "path", "default": "."},
             "exclusive": {"type": "bool", "default": True},
+            "aim": {"type": "str", "default": ""},
             "wait_seconds": {"type": "int", "default": 0},
             "take_over": {"type": "int", "default": 0},
             "lease_seconds": {"type": "int", "default": 60},

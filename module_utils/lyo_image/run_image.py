@@ -31,6 +31,17 @@ def wanted_tag(app: Mapping[str, Any], release: str) -> tuple[str, description.D
     return description.tag(release, description.inputs_hash(loaded)), loaded
 
 
+def wanted_schema(app: Mapping[str, Any], release: str) -> tuple[str, ...]:
+    """Return the schema revisions that a release built here runs on, empty where it does not say.
+
+    :raises BadDescriptionError: the description is wrong or does not know the release.
+    """
+    root = Path(app["path"])
+    if app["builder"] == "docker" and not (root / app["image_toml"]).is_file():
+        return ()
+    return description.load(root, app["image_toml"], release).schema
+
+
 def run(module: Any) -> None:
     """Run the module ``ecr_image``."""
     params = module.params

@@ -111,7 +111,8 @@ def parse(body: bytes) -> Run:
         run = Run(**{name: content[name] for name in content if name in Run.__annotations__})
     except (ValueError, TypeError) as error:
         raise ValueError(f"not a record of the ledger: {error}") from None
-    return replace(run, **{name: _texts(getattr(run, name)) for name in _TUPLES})
+    texts: dict[str, Any] = {name: _texts(getattr(run, name)) for name in _TUPLES}
+    return replace(run, **texts)
 
 
 def months_back(month: str, count: int) -> Sequence[str]:

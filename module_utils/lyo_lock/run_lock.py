@@ -133,6 +133,7 @@ def begin(module: Any, aws: Aws) -> dict[str, Any]:
         host=socket.gethostname(),
         started_at=now,
         revision=git_revision(params["project_path"]),
+        aim=params["aim"],
     )
     ledger = Ledger(aws, params["bucket"], params["ledger_prefix"])
     try:

@@ -29,6 +29,8 @@ class Facts:
     :ivar same_image: whether what carries the traffic has the wanted image and has tasks.
     :ivar live: the service.
     :ivar release: name of the wanted release.
+    :ivar schema_refusal: why the database's schema cannot serve the release, empty where it can.
+    :ivar schema_remark: that it is released all the same.
     :ivar dashboard_reason: why the dashboard has to be uploaded, empty where it has not.
     :ivar webhooks_reason: why webhooks have to be registered at Meta, empty where they have not.
     """
@@ -41,6 +43,8 @@ class Facts:
     release: str
     dashboard_reason: str = ""
     webhooks_reason: str = ""
+    schema_refusal: str = ""
+    schema_remark: str = ""
 
 
 @dataclass
@@ -94,9 +98,7 @@ def _before_webhooks(facts: Facts, in_progress: str) -> Plan:
 def _release(plan: Plan, facts: Facts, in_progress: str) -> None:
     step, why = decide.first_step(facts.live, in_progress)
     if step == decide.REFUSE:
-        plan.refusal = why
-        plan.steps.clear()
-        plan.reasons.append(why)
+        _refuse(plan, why)
         return
     if step == decide.UNCHANGED:
         plan.reasons.append(f"release: {facts.release} is live and carries all production traffic")
@@ -112,11 +114,22 @@ def _release(plan: Plan, facts: Facts, in_progress: str) -> None:
         plan.steps.append(DEPLOY)
         plan.reasons.append(f"deploy: {why}")
         return
+    if facts.schema_refusal:
+        _refuse(plan, facts.schema_refusal)
+        return
+    if facts.schema_remark:
+        plan.reasons.append(facts.schema_remark)
     if not facts.same_image:
         plan.steps.append(MIGRATE)
         plan.reasons.append("migrate: the image is another one, its migrations have to be applied")
     plan.steps.append(DEPLOY)
     plan.reasons.append(f"deploy: {why}")
+
+
+def _refuse(plan: Plan, why: str) -> None:
+    plan.refusal = why
+    plan.steps.clear()
+    plan.reasons.append(why)
 
 
 def wanted_release(asked: str | None, live: str, default: str | None, known: list[str]) -> str:

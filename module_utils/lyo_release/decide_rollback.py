@@ -98,9 +98,9 @@ def may_return(target: str, source: str) -> bool:
     :param target: task definition it brings.
     :param source: task definition it replaces.
     """
-    return family_of(target) == family_of(source) and 0 < revision_number(
-        target
-    ) < revision_number(source)
+    return family_of(target) == family_of(source) and 0 < revision_number(target) < revision_number(
+        source
+    )
 
 
 def returns(target: str, served_before: Collection[str], runs: Iterable[Run]) -> bool:

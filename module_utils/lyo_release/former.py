@@ -42,9 +42,7 @@ class Former:
         """Return a task definition as a revision, with its release and image."""
         definition = self.definition(arn)
         image = image_of(definition)
-        return back.Revision(
-            "", arn, (image,), (image.partition("@")[2],), release_of(definition)
-        )
+        return back.Revision("", arn, (image,), (image.partition("@")[2],), release_of(definition))
 
     def deployments(self) -> list[back.Deployment]:
         """Return the deployments that ECS remembers, newest first."""
@@ -119,7 +117,7 @@ class Former:
         """
         definition = self.definition(arn)
         name, revisions = self.named(arn).name, schema_of(definition)
-        present, doubt = self.past.schema(log_group_of(definition))
+        present, doubt = self.past.present(log_group_of(definition))
         problem = schema.cannot_serve(name, revisions, present)
         return problem, "" if problem else doubt or schema.unknown(name, revisions, present)
 

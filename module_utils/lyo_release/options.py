@@ -117,6 +117,17 @@ def webhooks_spec() -> dict[str, Any]:
     }
 
 
+def ledger_spec() -> dict[str, Any]:
+    """Return the argument spec of the option ``ledger``: where the runs are on record."""
+    return {
+        "type": "dict",
+        "options": {
+            "bucket": {"type": "str", "required": True},
+            "prefix": {"type": "str", "default": "ledger/"},
+        },
+    }
+
+
 def secret_spec() -> dict[str, Any]:
     """Return the argument spec of a reference to a secret in Secrets Manager."""
     return {

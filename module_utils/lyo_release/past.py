@@ -50,7 +50,7 @@ class Past:
         yield from list(self._runs)
         yield from self._walk()
 
-    def schema(self, log_group: str) -> tuple[schema.Schema | None, str]:
+    def present(self, log_group: str) -> tuple[schema.Schema | None, str]:
         """Return where the schema is, and why that is in doubt (empty where it is not).
 
         After a run that ended without a word, the log of its migration is asked.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from ..lyo_aws import Aws, AwsFailure, parallel
 from ..lyo_image import registry
 from ..lyo_image.description import BadDescriptionError
 from ..lyo_image.reference import Reference, parse, within
-from ..lyo_image.run_image import release_name, wanted_tag
+from ..lyo_image.run_image import release_name, wanted_schema, wanted_tag
 from ..lyo_progress import Progress
 from ..lyo_webhooks.record import Registered, Store, why_register
-from . import dashboard, decide_plan, infra_marker, live
+from . import dashboard, decide_plan, infra_marker, live, schema
 from .decide_deploy import Live
 from .options import missing_outputs
+from .past import Past
 from .result import diff
-from .task_definition import image_of, release_of, render, summary
+from .task_definition import SCHEMA_LABEL, image_of, release_of, render, schema_of, summary
 from .verdict import FAILED, UNCHANGED
 
 
@@ -96,6 +98,8 @@ class Planner:
         self.files = ""
         self.dashboard = ""
         self.webhooks = ""
+        self.schema: tuple[str, ...] = ()
+        self.past = Past(aws, params.get("ledger"))
 
     def read(self) -> None:
         """Read everything the plan is made from.
@@ -106,7 +110,7 @@ class Planner:
         infra = params["infra"]
         self.files = infra_marker.fingerprint(infra["paths"], infra["variables"])
         if params.get("release") and not params.get("image"):
-            self.tag, _ = wanted_tag(params["app"], params["release"])  # a typo costs no call
+            self._want_tag(params["release"])  # a typo costs no call
         name = params.get("outputs_parameter") or f"/lyo/{params['env']}/outputs"
         webhooks = params.get("webhooks") or {}
         reads = bool(webhooks and infra.get("bucket"))
@@ -136,6 +140,10 @@ class Planner:
             return ""
         url = str(self.outputs["api_url"]).rstrip("/") + webhooks["callback_path"]
         return why_register(registered, url, webhooks["graph_version"], webhooks["token_version"])
+
+    def _want_tag(self, release: str) -> None:
+        self.tag, _ = wanted_tag(self.params["app"], release)
+        self.schema = wanted_schema(self.params["app"], release)
 
     def _read_service(self) -> live.State:
         outputs = self.outputs
@@ -178,6 +186,16 @@ class Planner:
                 found = registry.find(self.aws, self._reference())
         if found is not None:
             self.image = f"{self.outputs['repository_url']}@{found['imageDigest']}"
+            if params.get("image"):
+                self.schema = self._schema_of_image(str(found["imageDigest"]))
+
+    def _schema_of_image(self, digest: str) -> tuple[str, ...]:
+        """Return what schema an image built elsewhere runs on, by its label."""
+        for definition in self.state.definitions.values():
+            if image_of(definition) == self.image:
+                return schema_of(definition)  # what is live already costs no call
+        labels = registry.labels(self.aws, self._reference().repository, digest)
+        return tuple(labels.get(SCHEMA_LABEL, "").split())
 
     def _want_release(self, live_release: str) -> None:
         app = self.params["app"]
@@ -188,7 +206,7 @@ class Planner:
             known_releases(app),
         )
         if not self.tag:
-            self.tag, _ = wanted_tag(app, self.release)
+            self._want_tag(self.release)
 
     def _want_without_outputs(self) -> None:
         if self.params.get("image"):
@@ -203,7 +221,21 @@ class Planner:
         if not self.outputs:
             return {}
         image = self.image or f"{self.outputs['repository_url']}:{self.tag}"
-        return render(self.outputs, self.params["task"], image, self.release)
+        return render(self.outputs, self.params["task"], image, self.release, schema=self.schema)
+
+    def with_schema(self, facts: decide_plan.Facts) -> decide_plan.Facts:
+        """Return the facts with what the schema says of a release that is to be deployed anew."""
+        group = str(self.outputs.get("log_group", ""))
+        present, _ = self.past.present(group) if self.schema else (None, "")
+        if not schema.outlived(self.schema, present):
+            return facts
+        why = schema.cannot_serve(self.release, self.schema, present)
+        force = self.params.get("force_schema")
+        if force and force in (self.release, self.image, self.image.partition("@")[2]):
+            return replace(facts, schema_remark=f"forced by name: {why}")
+        other = f" (force_schema={force} names another one)" if force else ""
+        refusal = f"{why}{other}. To release it all the same: -e force_schema={self.release}"
+        return replace(facts, schema_refusal=refusal)
 
     def facts(self) -> decide_plan.Facts:
         """Return what the decision is made from."""
@@ -252,6 +284,9 @@ def run(module: Any) -> None:
     except (ValueError, BadDescriptionError, FileNotFoundError) as error:
         module.fail_json(msg=str(error), verdict=FAILED, reasons=[str(error)])
     plan = decide_plan.steps(facts, params["in_progress"])
+    if decide_plan.MIGRATE in plan.steps and planner.outputs:
+        facts = planner.with_schema(facts)
+        plan = decide_plan.steps(facts, params["in_progress"])
     answer: dict[str, Any] = {
         "changed": False,  # it only reads; what follows changes
         "steps": plan.steps,
@@ -262,6 +297,7 @@ def run(module: Any) -> None:
             "release": planner.release,
             "image": planner.image,
             "tag": planner.tag,
+            "schema": list(planner.schema),
             "strategy": params["deployment"]["strategy"],
             "task_definition": planner.state.equal_definition(wanted) if wanted else "",
         },

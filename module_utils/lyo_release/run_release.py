@@ -40,7 +40,13 @@ class Release:
         self.deployment: Mapping[str, Any] = params["deployment"]
         self.cluster = str(self.outputs["cluster_name"])
         self.service = str(self.outputs["service_name"])
-        self.wanted = render(self.outputs, params["task"], params["image"], params["release"])
+        self.wanted = render(
+            self.outputs,
+            params["task"],
+            params["image"],
+            params["release"],
+            schema=params.get("schema") or (),
+        )
         self.started = False
         self._sleep = sleep
         self._clock = clock
@@ -284,6 +290,8 @@ def _deploy(
         "task_definition": asked,
         "deployment": arn,
         "service_revision": common["service_revision"],
+        "schema_range": list(module.params.get("schema") or ()),
+        "baking": word == verdict.DEPLOYED and outcome.deployment.get("status") != "SUCCESSFUL",
     }
     result.finish(
         module, verdict=word, reasons=lines, changed=True, good=(verdict.DEPLOYED,), **common

@@ -278,9 +278,7 @@ def _run(module: Any, rollback: Rollback) -> None:
     _from_history(module, rollback)
 
 
-def _pending(
-    module: Any, method: str, why: str, deployment: str = "", aim: str = ""
-) -> None:
+def _pending(module: Any, method: str, why: str, deployment: str = "", aim: str = "") -> None:
     """Leave the module before the long part: the run is put on record, and locked, first."""
     module.exit_json(
         changed=method == "stop",

@@ -7,11 +7,12 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
-from . import live, verdict
+from . import live, schema, verdict
 from .decide_deploy import pause_after
 from .patience import Answer, patiently
 from .reasons import log_stream, task_line
@@ -20,6 +21,8 @@ from .task_definition import normalise, render, same, summary
 
 _TAIL = 40
 NEVER, AFTER, ALWAYS = "never", "after", "always"
+# Looks at the log after the task's end, 0.3 s apart.
+LATE_LOOKS = 3
 # How long a token is kept; well below the hour for which ECS lists a stopped task.
 TOKEN_SECONDS = 600
 
@@ -233,13 +236,13 @@ class OneOff:
             pause = pause_after(pause, bool(fresh))
             self._sleep(pause)
         # The last lines arrive a little after the end.
-        for _ in range(3 if self.repeat == NEVER else 8):
-            if log.lines and self.repeat == NEVER:
+        for _ in range(LATE_LOOKS if self.repeat == NEVER else 8):
+            if log.lines and self.repeat == NEVER and not self._waits_for_schema(log.lines):
                 break
             self._sleep(0.3)
             last = self._patiently(log.read)
             self._show(last)
-            if log.lines and not last:
+            if log.lines and not last and not self._waits_for_schema(log.lines):
                 break
         return task, log
 
@@ -261,6 +264,9 @@ class OneOff:
         answer = self.aws.call("ecs", "describe_tasks", cluster=self.cluster, tasks=[arn])
         found: list[dict[str, Any]] = answer.get("tasks") or [{}]
         return found[0]
+
+    def _waits_for_schema(self, lines: Sequence[str]) -> bool:
+        return bool(self.params.get("migrates")) and schema.said(lines) is None
 
 
 def run(module: Any) -> None:
@@ -303,6 +309,15 @@ def _run(module: Any, one_off: OneOff) -> None:
     task, log = one_off.follow(arn, definition)
     code, wrong = judge(task, one_off.outputs["container_name"])
     answer |= {"task_arn": arn, "exit_code": code, "log": log.lines, "reasons": wrong}
+    found = schema.said(log.lines) if one_off.params.get("migrates") else None
+    if found is not None:
+        answer["schema"] = asdict(found)
+        # Said also by a task that failed: the ledger keeps what is, not what was hoped for.
+        answer["record"] = {
+            "schema": found.revision,
+            "schema_serves": list(found.serves),
+            "schema_contracted": list(found.contracted),
+        }
     _end(module, one_off, task, answer)
 
 

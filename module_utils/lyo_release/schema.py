@@ -95,9 +95,7 @@ def cannot_serve(name: str, revisions: Sequence[str], schema: Schema | None) -> 
 
 def outlived(revisions: Sequence[str], schema: Schema | None) -> bool:
     """Tell whether all that a release runs on was contracted: no migration of its own helps."""
-    return (
-        schema is not None and bool(revisions) and set(revisions) <= set(schema.contracted)
-    )
+    return schema is not None and bool(revisions) and set(revisions) <= set(schema.contracted)
 
 
 def unknown(name: str, revisions: Sequence[str], schema: Schema | None) -> str:

@@ -14,7 +14,9 @@ from booking.sessions import Session
 
 # A release that needs only 0001 must not name a column of 0002.
 CUSTOMER = "SELECT name, party_size, last_booking FROM customers"
-SEEN = "INSERT INTO customers (tenant_id, wa_id) VALUES (%(tenant)s, %(wa_id)s) ON CONFLICT DO NOTHING"
+SEEN = (
+    "INSERT INTO customers (tenant_id, wa_id) VALUES (%(tenant)s, %(wa_id)s) ON CONFLICT DO NOTHING"
+)
 # From 0002 on nobody's allergies are left unsaid, so that 0003 can demand them.
 SEEN_V2 = (
     "INSERT INTO customers (tenant_id, wa_id, allergies) VALUES (%(tenant)s, %(wa_id)s, '{}')"

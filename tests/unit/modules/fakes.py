@@ -19,6 +19,7 @@ DEFINITION = "arn:aws:ecs:eu-south-1:123456789012:task-definition/lyo"
 DEPLOYMENT = "arn:aws:ecs:eu-south-1:123456789012:service-deployment/lyo/lyo/one"
 REVISION = "arn:aws:ecs:eu-south-1:123456789012:service-revision/lyo/lyo"
 
+READS = ("describe_", "list_", "get_", "head_", "batch_check_", "batch_get_", "filter_")
 AWS = {"region": "eu-south-1", "account_id": "123456789012"}
 
 OUTPUTS: dict[str, Any] = {
@@ -79,7 +80,7 @@ class FakeAws:
 
     def call(self, service: str, operation: str, /, **params: Any) -> Any:
         self.calls.append((operation, params))
-        if not operation.startswith(("describe_", "list_", "get_", "head_", "batch_check_")):
+        if not operation.startswith(READS):
             self.writes += 1
         if operation not in self.answers:
             pytest.fail(f"unexpected call {service}:{operation} {params}")
@@ -110,8 +111,7 @@ class FakeAws:
     @property
     def written(self) -> list[str]:
         """The operations that write, in order."""
-        reads = ("describe_", "list_", "get_", "head_", "batch_check_")
-        return [name for name, _ in self.calls if not name.startswith(reads)]
+        return [name for name, _ in self.calls if not name.startswith(READS)]
 
 
 class Ended(Exception):  # noqa: N818

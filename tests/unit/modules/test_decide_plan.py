@@ -80,6 +80,20 @@ def test_another_deployment_is_refused_or_waited_for() -> None:
     assert not waited.refusal
 
 
+def test_what_the_schema_no_longer_serves_is_refused_before_anything() -> None:
+    plan = p.steps(facts(schema_refusal="contracted", infra_reason="changed"), "refuse")
+    assert (plan.refusal, plan.steps) == ("contracted", [])
+    assert "contracted" in plan.reasons
+    # What is live needs no permission.
+    assert not p.steps(facts(live=SAME, schema_refusal="contracted"), "refuse").refusal
+
+
+def test_what_was_forced_is_said() -> None:
+    plan = p.steps(facts(schema_remark="forced by name"), "refuse")
+    assert plan.steps == ["migrate", "deploy", "verify"]
+    assert "forced by name" in plan.reasons
+
+
 @pytest.mark.parametrize(
     ("asked", "live", "default", "known", "release"),
     [

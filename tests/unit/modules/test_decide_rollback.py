@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from ansible.module_utils.lyo_ledger.record import Run
 from ansible.module_utils.lyo_release.decide_rollback import (
     Choice,
     Deployment,
     Revision,
     choose,
     in_progress_step,
+    may_return,
     names,
+    remembered,
+    returns,
     served,
 )
 
@@ -52,7 +56,9 @@ def chosen(choice: Choice) -> str:
         # Already undone: nothing, however often it is asked for.
         ([(GOOD, 1), (BACK, 2)], 1, None, "none"),
         ([(GOOD, 1), (GOOD, 2), (GOOD, 1)], 1, None, "none"),
-        ([(GOOD, 2), (GOOD, 1)], 1, None, "none"),
+        # A lower number alone is no evidence: it may have been deployed by hand.
+        ([(GOOD, 2), (GOOD, 1)], 1, None, "v2"),
+        ([(GOOD, 1), (GOOD, 3), (GOOD, 2), (GOOD, 2)], 2, None, "v3"),
         # … but a release after a rollback can be undone again.
         ([(GOOD, 1), (GOOD, 2), (GOOD, 1), (GOOD, 2)], 2, None, "v1"),
         ([(GOOD, 1), (BACK, 2), (GOOD, 2)], 2, None, "v1"),
@@ -115,28 +121,182 @@ def test_another_familys_lower_number_is_no_rollback() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "target", "source", "to", "step"),
+    ("status", "target", "source", "to", "returning", "step"),
     [
-        ("", 2, 1, None, "stop"),
-        ("IN_PROGRESS", 2, 1, None, "stop"),
-        ("ROLLBACK_IN_PROGRESS", 2, 1, None, "follow"),
-        ("STOP_REQUESTED", 2, 1, None, "follow"),
-        ("SUCCESSFUL", 2, 1, None, "none"),
-        # A rollback that lost its controller must not be stopped.
-        ("", 1, 2, None, "adopt"),
-        ("", 2, 1, "v1", "stop"),
-        ("", 2, 1, "lyo:1", "stop"),
-        ("", 3, 2, "v1", "refuse"),
+        ("", 2, 1, None, False, "stop"),
+        ("PENDING", 2, 1, None, False, "stop"),
+        ("IN_PROGRESS", 2, 1, None, False, "stop"),
+        ("ROLLBACK_IN_PROGRESS", 2, 1, None, False, "follow"),
+        ("ROLLBACK_IN_PROGRESS", 1, 2, "v9", True, "follow"),
+        ("STOP_REQUESTED", 2, 1, None, False, "follow"),
+        ("SUCCESSFUL", 2, 1, None, False, "none"),
+        ("STOPPED", 1, 2, None, True, "none"),
+        # A rollback that lost its controller must not be stopped …
+        ("", 1, 2, None, True, "adopt"),
+        # … and a lower number alone does not make it one.
+        ("", 1, 2, None, False, "stop"),
+        ("", 2, 1, "v1", False, "stop"),
+        ("", 2, 1, "lyo:1", False, "stop"),
+        ("", 3, 2, "v1", False, "refuse"),
+        # What was asked for is on its way already, whoever has begun it.
+        ("", 2, 1, "v2", False, "adopt"),
+        ("", 1, 2, "v1", True, "adopt"),
+        # Whoever names what the rollback leaves wants it stopped.
+        ("", 1, 2, "v2", True, "stop"),
     ],
 )
-def test_in_progress(status: str, target: int, source: int, to: str | None, step: str) -> None:
-    found, reason = in_progress_step(status, f"{ARN}:{target}", revision(source), to)
+def test_in_progress(
+    status: str, target: int, source: int, to: str | None, returning: bool, step: str
+) -> None:
+    found, reason = in_progress_step(
+        status, revision(target), revision(source), to, returning=returning
+    )
     assert found == step
     assert reason
 
 
-def test_in_progress_without_a_source_is_stopped() -> None:
-    assert in_progress_step("", f"{ARN}:2", Revision("", ""), None)[0] == "stop"
+def test_in_progress_without_a_source() -> None:
+    unknown = Revision("", "")
+    assert in_progress_step("", revision(2), unknown, None, returning=False)[0] == "stop"
+    assert in_progress_step("", revision(2), unknown, "v1", returning=False)[0] == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "expected"),
+    [
+        (f"{ARN}:1", f"{ARN}:2", True),
+        (f"{ARN}:2", f"{ARN}:1", False),
+        (f"{ARN}:2", f"{ARN}:2", False),
+        (f"{ARN}", f"{ARN}:2", False),
+        ("arn:x/other:1", f"{ARN}:2", False),
+        (f"{ARN}:1", "", False),
+    ],
+)
+def test_when_the_past_is_worth_a_look(target: str, source: str, expected: bool) -> None:
+    assert may_return(target, source) is expected
+
+
+# The ledger.
+
+
+def on_record(number: int, **changes: object) -> Run:
+    """A deploy of release v<number>, by a deployment that ECS has forgotten."""
+    values: dict[str, object] = {
+        "run": f"r{number}",
+        "token": number,
+        "env": "local",
+        "runbook": "deploy.yml",
+        "command": "",
+        "owner": "alice",
+        "host": "laptop",
+        "started_at": f"2026-01-{number:02}T03:00:00+00:00",
+        "verdict": "DEPLOYED",
+        "release": f"v{number}",
+        "image": f"repo@sha256:{number:064x}",
+        "task_definition": f"{ARN}:{number}",
+        "deployment": f"forgotten-{number}",
+    }
+    return Run(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_rollback_is_known_by_its_aim_or_by_what_served() -> None:
+    aimed = on_record(7, runbook="rollback.yml", verdict="KILLED", aim=f"{ARN}:1")
+    assert returns(f"{ARN}:1", {f"{ARN}:1"}, [])
+    assert returns(f"{ARN}:1", set(), [on_record(8), aimed])
+    assert not returns(f"{ARN}:2", {f"{ARN}:1"}, [aimed])
+    assert not returns(f"{ARN}:1", set(), [on_record(1, aim=f"{ARN}:1")])
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, ["v1"]),
+        ({"verdict": "ROLLED_BACK"}, []),
+        ({"verdict": "KILLED"}, []),
+        ({"baking": True}, []),
+        ({"image": ""}, []),
+        ({"task_definition": ""}, []),
+        # ECS still knows how that deployment ended.
+        ({"deployment": "known"}, []),
+    ],
+)
+def test_what_the_ledger_remembers(changes: dict[str, object], found: list[str]) -> None:
+    assert [r.release for r in remembered([on_record(1, **changes)], {"known"})] == found
+
+
+def test_the_ledger_remembers_each_definition_once_newest_first() -> None:
+    runs = [on_record(3), on_record(1), on_record(2), on_record(9, task_definition=f"{ARN}:3")]
+    found = remembered(runs, set())
+    assert [r.release for r in found] == ["v3", "v1", "v2"]
+    assert found[0] == Revision(
+        "", f"{ARN}:3", (f"repo@sha256:{3:064x}",), (f"sha256:{3:064x}",), "v3"
+    )
+    assert all(r.ran for r in found)
+
+
+@pytest.mark.parametrize(
+    ("past", "current", "to", "runs", "expected"),
+    [
+        # ECS has forgotten everything but what serves.
+        ([(GOOD, 3)], 3, None, [3, 2, 1], "v2"),
+        ([], 3, None, [3, 2, 1], "v2"),
+        ([(GOOD, 3)], 3, "v1", [3, 2, 1], "v1"),
+        ([(GOOD, 3)], 3, f"sha256:{1:064x}", [3, 2, 1], "v1"),
+        ([], 3, "v3", [3, 2, 1], "none"),
+        # What ECS remembers comes first.
+        ([(GOOD, 2), (GOOD, 3)], 3, None, [5, 1], "v2"),
+    ],
+)
+def test_choose_by_the_ledger(
+    past: list[tuple[str, int]], current: int, to: str | None, runs: list[int], expected: str
+) -> None:
+    choice = choose(history(*past), REVISIONS, f"{ARN}:{current}", to, [on_record(n) for n in runs])
+    assert chosen(choice) == expected
+
+
+def test_a_definition_is_listed_once_though_both_remember_it() -> None:
+    runs = [on_record(2), on_record(1)]
+    choice = choose(history((GOOD, 2), (GOOD, 3)), REVISIONS, f"{ARN}:3", None, runs)
+    assert choice.candidates == ("v2 (lyo:2)", "v1 (lyo:1)")
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        # The ledger names the last deployment: as a rollback …
+        ({"deployment": "d2", "runbook": "rollback.yml"}, "none"),
+        # … or as a release of what had served before.
+        ({"deployment": "d2"}, "v2"),
+        # A killed rollback had told its aim.
+        (
+            {"runbook": "rollback.yml", "verdict": "KILLED", "aim": f"{ARN}:1", "deployment": ""},
+            "none",
+        ),
+        ({"deployment": "another", "runbook": "rollback.yml"}, "none"),
+    ],
+)
+def test_whether_the_last_deployment_was_a_rollback(run: dict[str, object], expected: str) -> None:
+    past = history((GOOD, 1), (GOOD, 2), (GOOD, 1))
+    assert chosen(choose(past, REVISIONS, f"{ARN}:1", None, [on_record(7, **run)])) == expected
+
+
+def test_a_rollback_of_which_only_the_ledger_knows() -> None:
+    """ECS has forgotten that v1 served before."""
+    run = on_record(7, deployment="d1", runbook="rollback.yml")
+    choice = choose(history((GOOD, 2), (GOOD, 1)), REVISIONS, f"{ARN}:1", None, [run])
+    assert choice.action == "none"
+    assert choice.reason.startswith("v2 (lyo:2) was rolled back already; to go elsewhere")
+    alone = on_record(7, deployment="d0", runbook="rollback.yml")
+    choice = choose(history((GOOD, 1)), REVISIONS, f"{ARN}:1", None, [alone])
+    assert choice.reason == "the last release was rolled back already"
+    aimed = on_record(7, aim=f"{ARN}:1", runbook="rollback.yml", deployment="")
+    choice = choose(history((GOOD, 2), (GOOD, 1)), REVISIONS, f"{ARN}:1", None, [aimed])
+    assert choice.action == "none"
+
+
+def test_a_deployment_that_does_not_serve_any_more_was_not_undone_by_it() -> None:
+    past = history((GOOD, 1), (GOOD, 2), (GOOD, 1))
+    assert chosen(choose(past, REVISIONS, f"{ARN}:3", None)) == "v1"
 
 
 def test_names() -> None:

@@ -37,7 +37,7 @@ requirements = "requirements.lock"
 site_packages = "/app/site-packages"
 [releases.v1]
 env = { LYO_RELEASE = "v1" }
-schema = { min = "0001", max = "0002" }
+schema = ["0001", "0002"]
 [releases.v2]
 env = { LYO_RELEASE = "v2", A = "2" }
 """
@@ -157,7 +157,7 @@ def test_an_image(root: Path, tmp_path: Path, uv: list[Path]) -> None:
     assert "LYO_RELEASE=v1" in settings["Env"]
     labels = settings["Labels"]
     assert labels["lyo.image.kind"] == "process"
-    assert (labels["lyo.schema.min"], labels["lyo.schema.max"]) == ("0001", "0002")
+    assert labels["lyo.schema"] == "0001 0002"
 
 
 def test_the_same_inputs_give_the_same_bytes(root: Path, tmp_path: Path, uv: list[Path]) -> None:
@@ -431,7 +431,9 @@ def test_docker_gets_the_password_on_its_standard_input(
     assert done.answer["digest"] == DIGEST_1
     lines = log.read_text().splitlines()
     tag = done.answer["tag"]
-    assert lines[0].endswith(f"--build-arg RELEASE=v1 --tag {REPOSITORY}:{tag} {root}")
+    assert lines[0].endswith(
+        f"--build-arg RELEASE=v1 --build-arg SCHEMA=0001 0002 --tag {REPOSITORY}:{tag} {root}"
+    )
     assert lines[1] == f"login --username AWS --password-stdin {REPOSITORY.partition('/')[0]}"
     assert lines[2] == f"passwordpush {REPOSITORY}:{tag}"
 
@@ -448,8 +450,62 @@ def test_docker_fails_with_its_last_lines(monkeypatch: pytest.MonkeyPatch, tmp_p
         docker.docker(["build", "."])
 
 
+@pytest.mark.parametrize("schema", ['"0001"', "[1]", '["a b"]', '[""]', "{ min = '1' }"])
+def test_a_schema_is_a_list_of_revisions(root: Path, schema: str) -> None:
+    text = TOML.replace('["0001", "0002"]', schema)
+    (root / "image.toml").write_text(text)
+    with pytest.raises(description.BadDescriptionError, match="list of revisions"):
+        description.load(root, "image.toml", "v1")
+
+
+def test_the_schema_of_a_release_that_is_built_here(root: Path) -> None:
+    app = {"path": str(root), "image_toml": "image.toml", "builder": "process"}
+    assert run_image.wanted_schema(app, "v1") == ("0001", "0002")
+    assert run_image.wanted_schema(app, "v2") == ()
+    (root / "image.toml").unlink()
+    assert run_image.wanted_schema({**app, "builder": "docker"}, "v1") == ()
+
+
+def served(tmp_path: Path, content: str) -> str:
+    (tmp_path / "config").write_text(content)
+    return (tmp_path / "config").as_uri()
+
+
+def labels_of(manifests: dict[str, dict[str, Any]], url: str) -> dict[str, str]:
+    def manifest(params: dict[str, Any]) -> dict[str, Any]:
+        digest = params["imageIds"][0]["imageDigest"]
+        found = [{"imageManifest": json.dumps(manifests[digest])}] if digest in manifests else []
+        return {"images": found}
+
+    aws = FakeAws(batch_get_image=manifest, get_download_url_for_layer={"downloadUrl": url})
+    return registry.labels(aws, "lyo", DIGEST_1)  # type: ignore[arg-type]
+
+
+def test_the_labels_of_an_image_are_in_its_config(tmp_path: Path) -> None:
+    url = served(tmp_path, '{"config": {"Labels": {"lyo.schema": "0001"}}}')
+    single = {"config": {"digest": "sha256:c"}}
+    assert labels_of({DIGEST_1: single}, url) == {"lyo.schema": "0001"}
+    several = {DIGEST_1: {"manifests": [{"digest": DIGEST_2}]}, DIGEST_2: single}
+    assert labels_of(several, url) == {"lyo.schema": "0001"}
+    assert labels_of({DIGEST_1: {}}, url) == {}
+    assert labels_of({DIGEST_1: single}, served(tmp_path, '{"config": {"Labels": null}}')) == {}
+
+
+@pytest.mark.parametrize("content", ["", "[]"])
+def test_labels_that_cannot_be_read_are_a_failure(tmp_path: Path, content: str) -> None:
+    with pytest.raises(AwsFailure, match="cannot be read"):
+        labels_of({DIGEST_1: {"config": {"digest": "sha256:c"}}}, served(tmp_path, content))
+    with pytest.raises(AwsFailure, match="cannot be read"):
+        labels_of({}, "")
+
+
 def test_build_arguments_come_from_the_releases_environment(root: Path, tmp_path: Path) -> None:
-    assert description.build_arguments(root, "image.toml", "v2") == {"RELEASE": "v2", "A": "2"}
+    assert description.build_arguments(root, "image.toml", "v2") == {
+        "RELEASE": "v2",
+        "SCHEMA": "",
+        "A": "2",
+    }
+    assert description.build_arguments(root, "image.toml", "v1")["SCHEMA"] == "0001 0002"
     assert description.build_arguments(tmp_path, "image.toml", "x") == {"RELEASE": "x"}
 
 

@@ -26,6 +26,15 @@ from .fakes import (
     ended,
     failure,
 )
+from .test_schema import (  # the fixture is used
+    CONTRACTED,
+    EXPANDED,
+    Ledger,
+    Schema,
+    november,  # noqa: F401
+    run,
+    told,
+)
 from .world import World, definition
 
 TOML = """
@@ -77,6 +86,8 @@ def plan(
         "deployment": STRATEGY,
         "infra": INFRA,
         "in_progress": "refuse",
+        "ledger": None,
+        "force_schema": None,
         **changes,
     }
     monkeypatch.setattr(run_plan, "Aws", lambda _: aws)
@@ -165,13 +176,103 @@ def test_another_configuration_of_the_same_image_migrates_nothing(
 
 
 def test_an_image_from_elsewhere(
-    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any], tmp_path: Path
 ) -> None:
-    aws = world_aws(world, app, describe_images=images({"build-7": DIGEST_2}))
+    answers = {**labelled(tmp_path, "b2 f3"), "describe_images": images({"build-7": DIGEST_2})}
+    aws = world_aws(world, app, **answers)
     done = plan(monkeypatch, aws, app, image=f"{REPOSITORY}:build-7")
     assert done.answer["steps"] == ["migrate", "deploy", "verify"]
     assert done.answer["wanted"]["release"] == "build-7"
     assert done.answer["wanted"]["image"] == IMAGE_2
+    assert done.answer["wanted"]["schema"] == ["b2", "f3"]
+
+
+def labelled(tmp_path: Path, schema: str) -> dict[str, Any]:
+    """An image whose config has this label."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"config": {"Labels": {"lyo.schema": schema}}}))
+    manifest = {"imageManifest": json.dumps({"config": {"digest": "sha256:c"}})}
+    return {
+        "batch_get_image": {"images": [manifest]},
+        "get_download_url_for_layer": {"downloadUrl": config.as_uri()},
+    }
+
+
+def test_an_image_that_is_live_is_not_read_again(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    labels = world.definitions[1]["containerDefinitions"][0]["dockerLabels"]
+    labels["lyo.schema"] = "a9"
+    aws = world_aws(world, app, describe_images=images({"v1": DIGEST_1}))
+    done = plan(monkeypatch, aws, app, image=f"{REPOSITORY}:v1", release="v1")
+    assert done.answer["steps"] == []
+    assert done.answer["wanted"]["schema"] == ["a9"]
+
+
+# The schema.
+
+SCHEMAS = TOML.replace("[releases.v2]", 'schema = ["a9"]\n[releases.v2]\nschema = ["a9"]\n')
+PLACE = {"bucket": "b", "prefix": "ledger/"}
+
+
+def old_release(
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    app: dict[str, Any],
+    present: Schema,
+    **changes: Any,
+) -> Ended:
+    """The plan of v2, which runs on a9."""
+    Path(app["path"], "image.toml").write_text(SCHEMAS)
+    book = Ledger([run(2, **told(present))]).answers
+    return plan(
+        monkeypatch,
+        world_aws(world, app, **book),
+        app,
+        **{"release": "v2", "ledger": PLACE, **changes},
+    )
+
+
+def test_an_older_release_that_the_schema_no_longer_serves_is_refused(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    done = old_release(monkeypatch, world, app, CONTRACTED)
+    assert done.failed
+    assert "v2 runs on schema a9, but the database is at f3" in done.answer["msg"]
+    assert "-e force_schema=v2" in done.answer["msg"]
+    assert done.answer["steps"] == []
+    assert not done.answer["changed"]
+
+
+@pytest.mark.parametrize(
+    ("force", "failed"),
+    [("v2", False), (DIGEST_2, False), (IMAGE_2, False), ("v1", True), ("yes", True)],
+)
+def test_only_its_own_name_forces_a_release(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any], force: str, failed: bool
+) -> None:
+    done = old_release(monkeypatch, world, app, CONTRACTED, force_schema=force)
+    assert done.failed is failed
+    word = "names another one" if failed else "forced by name: v2 runs on schema a9"
+    assert word in " ".join(done.answer["reasons"])
+
+
+def test_a_release_that_the_schema_serves_is_planned(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    done = old_release(monkeypatch, world, app, EXPANDED)
+    assert done.answer["steps"] == ["migrate", "deploy", "verify"]
+    assert "forced" not in " ".join(done.answer["reasons"])
+
+
+def test_what_is_live_is_planned_without_the_ledger(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    Path(app["path"], "image.toml").write_text(SCHEMAS)
+    labels = world.definitions[1]["containerDefinitions"][0]["dockerLabels"]
+    labels["lyo.schema"] = "a9"
+    done = plan(monkeypatch, world_aws(world, app), app, release="v1", ledger=PLACE)
+    assert done.answer["verdict_if_nothing"] == "UNCHANGED"
 
 
 def test_an_image_that_does_not_exist_lists_the_newest(

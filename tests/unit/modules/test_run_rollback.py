@@ -4,16 +4,18 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.lyo_aws import AwsFailure
+from ansible.module_utils.lyo_ledger.record import Run
 from ansible.module_utils.lyo_progress import Progress
 from ansible.module_utils.lyo_release import run_rollback
+from ansible.module_utils.lyo_release.schema import Schema
 
 from .fakes import (
     AWS,
     DEFINITION,
     DEPLOYMENT,
+    DIGEST_1,
     IMAGE_1,
     IMAGE_2,
-    REPOSITORY,
     SERVICE_ARN,
     Clock,
     Ended,
@@ -21,6 +23,7 @@ from .fakes import (
     FakeModule,
     failure,
 )
+from .test_schema import Ledger, november, run, told  # noqa: F401 - the fixture is used
 from .world import BAKE, DONE, TURNED_BACK, World, definition, hook, stage
 
 
@@ -47,12 +50,14 @@ def rollback(aws: FakeAws, *, check_mode: bool = False, **changes: Any) -> Ended
         "max_failed_tasks": 3,
         "healthy_timeout": 900,
         "timeout": 7200,
+        "ledger": None,
+        "force_schema": None,
         **changes,
     }
     clock = Clock()
-    run = run_rollback.Rollback(aws, Progress("test"), params, sleep=clock.sleep, clock=clock)
+    task = run_rollback.Rollback(aws, Progress("test"), params, sleep=clock.sleep, clock=clock)
     with pytest.raises(Ended) as caught:
-        run_rollback._run(FakeModule(params, check_mode), run)
+        run_rollback._run(FakeModule(params, check_mode), task)
     return caught.value
 
 
@@ -205,11 +210,20 @@ def test_a_named_release_while_a_deployment_is_in_progress(world: World) -> None
     assert aws.written == []
 
 
-def test_a_deregistered_definition_is_no_target(world: World) -> None:
-    world.definitions[1]["status"] = "INACTIVE"
-    done = rollback(world.aws())
+def test_a_deregistered_definition_is_refused_and_the_others_are_named(world: World) -> None:
+    world.definitions[3] = definition(3, IMAGE_2, "v3")
+    world.remember("SUCCESSFUL", 3)
+    world.serving = world.target = 3
+    world.definitions[2]["status"] = "INACTIVE"
+    aws = world.aws(describe_images={"imageDetails": [{}]})
+    done = rollback(aws)
     assert done.failed
-    assert "nothing to go back to" in done.answer["msg"]
+    assert "cannot go back to v2 (lyo:2): its task definition is deregistered" in done.answer["msg"]
+    assert "v1 (lyo:1) (-e to=<release>)" in done.answer["msg"]
+    assert aws.written == []
+    del world.definitions[1]
+    done = rollback(world.aws(), to="lyo:1")
+    assert "its task definition is deregistered" in done.answer["msg"]
 
 
 def test_a_rollback_that_cannot_take_over_has_failed(world: World) -> None:
@@ -225,10 +239,6 @@ def test_no_service_is_said(world: World) -> None:
     aws = world.aws(describe_services={"services": []})
     with pytest.raises(Exception, match="nothing to roll back"):
         rollback(aws)
-
-
-def test_repository_is_read_from_the_image() -> None:
-    assert run_rollback.parse(IMAGE_1).repository == REPOSITORY.partition("/")[2]
 
 
 def test_a_service_read_from_before_its_deployment_began_is_read_again(world: World) -> None:
@@ -252,3 +262,147 @@ def test_a_contradiction_without_an_end_is_told_and_nothing_is_written(world: Wo
     with pytest.raises(AwsFailure, match="run the same command again"):
         rollback(aws)
     assert aws.written == []
+
+
+def test_a_lower_number_that_never_served_is_stopped(world: World) -> None:
+    world.past = []
+    world.begin(1)
+    done = rollback(world.aws(), check_mode=True)
+    assert done.answer["method"] == "stop"
+
+
+def test_in_the_common_case_nothing_is_read_of_the_past(world: World) -> None:
+    world.serving = 1
+    world.begin(2)
+    aws = world.aws(list_service_deployments=failure("AccessDeniedException"))
+    assert rollback(aws, check_mode=True).answer["method"] == "stop"
+
+
+# The ledger.
+
+PLACE = {"bucket": "b", "prefix": "ledger/"}
+CONTRACTED = Schema("0003", ("0002", "0003"), ("0001",))
+
+
+def with_ledger(world: World, *runs: Run, **more: Any) -> FakeAws:
+    book = Ledger([*runs])
+    return world.aws(**{**book.answers, "describe_images": {"imageDetails": [{}]}, **more})
+
+
+def declared(number: int, image: str, release: str, *revisions: str) -> dict[str, Any]:
+    """A definition that says which schema it runs on."""
+    made = definition(number, image, release)
+    made["containerDefinitions"][0]["dockerLabels"]["lyo.schema"] = " ".join(revisions)
+    return made
+
+
+def test_a_killed_rollback_is_known_by_the_aim_it_had_told(world: World) -> None:
+    world.past = []
+    world.begin(1)
+    killed = run(5, runbook="rollback.yml", verdict="KILLED", aim=f"{DEFINITION}:1")
+    aws = with_ledger(world, killed)
+    done = rollback(aws, check_mode=True, ledger=PLACE)
+    assert done.answer["method"] == "adopt"
+    assert rollback(with_ledger(world), check_mode=True, ledger=PLACE).answer["method"] == "stop"
+
+
+def test_what_ecs_has_forgotten_the_ledger_remembers(world: World) -> None:
+    world.past = []
+    served = run(1, release="v1", task_definition=f"{DEFINITION}:1", image=IMAGE_1, deployment="x")
+    world.script = [stage("SCALE_UP"), hook(), BAKE, DONE]
+    aws = with_ledger(world, served, **told_nothing(world))
+    done = rollback(aws, ledger=PLACE)
+    assert done.answer["verdict"] == "ROLLED_BACK"
+    assert aws.named("update_service")[0]["taskDefinition"] == f"{DEFINITION}:1"
+    assert aws.named("describe_images")[0]["imageIds"] == [{"imageDigest": DIGEST_1}]
+
+
+def told_nothing(world: World) -> dict[str, Any]:
+    """ECS lists no deployment but those that the rollback starts."""
+    return {"list_service_deployments": lambda _: {"serviceDeployments": world.listed()}}
+
+
+def test_a_ledger_longer_than_a_look_is_read_to_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_rollback, "RUNS", 2)
+    world.past = []
+    served = run(1, release="v1", task_definition=f"{DEFINITION}:1", image=IMAGE_1, deployment="x")
+    later = [run(n, verdict="UNCHANGED") for n in range(2, 20)]
+    done = rollback(with_ledger(world, served, *later), check_mode=True, ledger=PLACE)
+    assert done.answer["task_definition"] == f"{DEFINITION}:1"
+
+
+def test_a_ledger_that_cannot_be_read_does_not_stand_in_the_way(world: World) -> None:
+    broken = {"list_objects_v2": failure("AccessDenied", "not yours")}
+    done = rollback(with_ledger(world, **broken), check_mode=True, ledger=PLACE)
+    assert done.answer["method"] == "deploy"
+    assert any("not yours" in reason for reason in done.answer["reasons"])
+    world.past = []
+    done = rollback(with_ledger(world, **broken), ledger=PLACE)
+    assert "nothing to go back to" in done.answer["msg"]
+    assert "not yours" in done.answer["msg"]
+
+
+def test_a_release_that_the_schema_no_longer_serves_is_refused_unless_forced_by_name(
+    world: World,
+) -> None:
+    world.definitions[1] = declared(1, IMAGE_1, "v1", "0001")
+    contracted = run(2, **told(CONTRACTED))
+    aws = with_ledger(world, contracted)
+    done = rollback(aws, ledger=PLACE)
+    assert done.failed
+    assert "v1 (lyo:1) runs on schema 0001, but the database is at 0003" in done.answer["msg"]
+    assert "-e force_schema=v1" in done.answer["msg"]
+    assert aws.written == []
+    for wrong in ("v2", "true", "lyo:2", DIGEST_1 + "0"):
+        done = rollback(with_ledger(world, contracted), ledger=PLACE, force_schema=wrong)
+        assert done.failed, wrong
+        assert f"force_schema={wrong} names another one" in done.answer["msg"]
+    for right in ("v1", "lyo:1", DIGEST_1):
+        aws = with_ledger(world, contracted)
+        done = rollback(aws, ledger=PLACE, force_schema=right, check_mode=True)
+        assert (done.failed, done.answer["method"]) == (False, "deploy"), right
+        assert any(reason.startswith("forced by name: ") for reason in done.answer["reasons"])
+
+
+def test_a_release_that_the_schema_serves_is_allowed_without_a_remark(world: World) -> None:
+    world.definitions[1] = declared(1, IMAGE_1, "v1", "0001", "0002")
+    aws = with_ledger(world, run(2, **told(CONTRACTED)))
+    done = rollback(aws, ledger=PLACE, check_mode=True)
+    assert done.answer["reasons"] == ["going back to v1 (lyo:1)"]
+
+
+def test_what_could_not_be_checked_is_said_and_allowed(world: World) -> None:
+    done = rollback(with_ledger(world, run(2)), ledger=PLACE, check_mode=True)
+    assert not done.failed
+    assert any("does not say what it runs on" in reason for reason in done.answer["reasons"])
+
+
+def test_during_bake_the_schema_only_warns_and_only_afterwards(world: World) -> None:
+    world.definitions[1] = declared(1, IMAGE_1, "v1", "0001")
+    world.serving = 1
+    world.begin(2)
+    world.script = [stage("BAKE_TIME", status="ROLLBACK_IN_PROGRESS"), TURNED_BACK]
+    aws = with_ledger(world, run(2, **told(CONTRACTED)))
+    done = rollback(aws, ledger=PLACE)
+    assert done.answer["verdict"] == "ROLLED_BACK"
+    assert [name for name, _ in aws.calls[:2]] == ["describe_services", "stop_service_deployment"]
+    assert any("database is at 0003" in reason for reason in done.answer["reasons"])
+
+
+def test_the_run_is_told_what_it_sets_out_to_deploy(world: World) -> None:
+    done = rollback(with_ledger(world), ledger=PLACE, begin=True)
+    assert done.answer["pending"]
+    assert done.answer["task_definition"] == f"{DEFINITION}:1"
+
+
+def test_what_is_on_its_way_already_is_followed(world: World) -> None:
+    world.serving = 1
+    world.begin(2)
+    aws = world.aws()
+    done = rollback(aws, to="v2", check_mode=True)
+    assert done.answer["method"] == "adopt"
+    assert done.answer["reasons"] == ["v2 (lyo:2) is just being deployed"]
+    done = rollback(world.aws(), to="v1", check_mode=True)
+    assert done.answer["method"] == "stop"

@@ -72,6 +72,38 @@ def run(fake: FakeAws, *, check_mode: bool = False, **changes: Any) -> Ended:
     return caught.value
 
 
+SAID = 'lyo.schema: {"revision": "f3", "serves": ["b2", "f3"], "contracted": ["a9"]}\n'
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_where_the_schema_is_comes_from_the_tasks_own_word(code: int) -> None:
+    """Also from the task that failed."""
+    events = [
+        {"events": [{"message": "migrating\n"}], "nextForwardToken": "a"},
+        {"events": [], "nextForwardToken": "a"},
+        # The last line is late.
+        {"events": [{"message": SAID}], "nextForwardToken": "b"},
+        {"events": [], "nextForwardToken": "b"},
+    ]
+    fake = aws(describe_tasks=[described("STOPPED", code)], get_log_events=events)
+    done = run(fake, migrates=True)
+    assert done.failed == bool(code)
+    assert done.answer["schema"]["revision"] == "f3"
+    assert done.answer["record"] == {
+        "schema": "f3",
+        "schema_serves": ["b2", "f3"],
+        "schema_contracted": ["a9"],
+    }
+
+
+def test_a_task_that_says_nothing_puts_nothing_on_record() -> None:
+    done = run(aws(), migrates=True)
+    assert not done.failed
+    assert "record" not in done.answer
+    lines = {"events": [{"message": SAID}], "nextForwardToken": "a"}
+    assert "record" not in run(aws(get_log_events=lines)).answer, "it is no migration"
+
+
 def test_a_task_runs_once_and_its_log_is_kept() -> None:
     fake = aws()
     done = run(fake)
