@@ -65,7 +65,12 @@ options:
       built. Naming another than the one that is deployed forces nothing.
     type: str
   base_url:
-    description: Address that the paths of O(smoke) are below.
+    description: >-
+      Address that the paths of O(smoke) are below. By default C(test_url) of O(outputs_parameter); where
+      neither is known there are no checks.
+    type: str
+  outputs_parameter:
+    description: SSM parameter with Terraform's outputs.
     type: str
   max_failed_tasks:
     description: Turn back after this many tasks of the revision have failed.
@@ -160,6 +165,7 @@ def main() -> None:
             "force_schema": {"type": "str"},
             "smoke": checks_spec(),
             "base_url": {"type": "str"},
+            "outputs_parameter": {"type": "str"},
             "max_failed_tasks": {"type": "int", "default": 3},
             "healthy_timeout": {"type": "int", "default": 900},
             "timeout": {"type": "int", "default": 7200},

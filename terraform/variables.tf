@@ -339,7 +339,6 @@ variable "scaling" {
 variable "registry" {
   description = "The image registry. Attributes and defaults: modules/application."
   type = object({
-    keep_images   = optional(number)
     untagged_days = optional(number)
     force_delete  = optional(bool)
   })

@@ -8,7 +8,7 @@ from typing import Any
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_release import live
 from ..lyo_release.options import missing_outputs
-from ..lyo_release.run_plan import read_outputs
+from ..lyo_release.outputs import read_outputs
 
 
 class NothingYetError(AwsFailure):

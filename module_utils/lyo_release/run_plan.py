@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,27 +19,11 @@ from ..lyo_webhooks.record import Registered, Store, why_register
 from . import dashboard, decide_plan, infra_marker, live, schema
 from .decide_deploy import Live
 from .options import missing_outputs
+from .outputs import read_outputs
 from .past import Past
 from .result import diff
 from .task_definition import SCHEMA_LABEL, image_of, release_of, render, schema_of, summary
 from .verdict import FAILED, UNCHANGED
-
-
-def read_outputs(aws: Aws, name: str) -> dict[str, Any]:
-    """Return Terraform's outputs, empty before it has written them.
-
-    :raises AwsFailure: they cannot be read, or are not what they should be.
-    """
-    try:
-        answer = aws.call("ssm", "get_parameter", Name=name)
-        outputs: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
-    except AwsFailure as failure:
-        if failure.code == "ParameterNotFound":
-            return {}
-        raise
-    except ValueError:
-        raise AwsFailure("Outputs", f"the parameter {name} is not JSON: run Terraform") from None
-    return outputs
 
 
 def infra_reason(aws: Aws, infra: Mapping[str, Any], files: str) -> str:
@@ -187,6 +170,11 @@ class Planner:
         if found is not None:
             self.image = f"{self.outputs['repository_url']}@{found['imageDigest']}"
             if params.get("image"):
+                if not found.get("imageTags"):
+                    raise ValueError(
+                        f"the image {found['imageDigest']} has no tag, and the registry removes "
+                        "untagged images, also one that serves: give it a tag, then deploy it"
+                    )
                 self.schema = self._schema_of_image(str(found["imageDigest"]))
 
     def _schema_of_image(self, digest: str) -> tuple[str, ...]:

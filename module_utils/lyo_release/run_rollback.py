@@ -13,6 +13,7 @@ from . import decide_deploy as decide
 from . import decide_rollback as back
 from . import follow, live, patience, result, stages, verdict
 from .former import HISTORY, RUNS, Former
+from .outputs import read_outputs
 from .reasons import Witness, event_lines
 from .task_definition import image_of, release_of, schema_of
 
@@ -204,12 +205,22 @@ class Rollback:
             return []
         return [f"{problem}: look at what it answers"] if problem else []
 
+    def base_url(self) -> str:
+        """Return where the checks reach what does not serve yet, empty where nobody says it."""
+        if self.params.get("base_url"):
+            return str(self.params["base_url"])
+        name = self.params.get("outputs_parameter")
+        try:
+            outputs = read_outputs(self.aws, str(name)) if name else {}
+        except AwsFailure:
+            return ""  # a rollback does not wait for what only makes it safer
+        return str(outputs.get("test_url") or "")
+
     def check(self) -> list[str]:
         """Run the smoke checks and return what failed."""
-        checks = self.params["smoke"]
-        if not checks:
+        checks, base = self.params["smoke"], self.base_url()
+        if not checks or not base:
             return []
-        base = str(self.params.get("base_url") or "")
         bundle = self.params["aws"].get("ca_bundle")
         return failures(run_checks(checks, base, self.aws, bundle, self.progress))
 

@@ -23,7 +23,7 @@ from ..lyo_operate import place
 from ..lyo_operate.decide import Scaling
 from ..lyo_operate.scale import scalable_target
 from ..lyo_release import infra_marker, live
-from ..lyo_release.run_plan import read_outputs
+from ..lyo_release.outputs import read_outputs
 
 
 @dataclass(frozen=True)

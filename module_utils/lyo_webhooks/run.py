@@ -12,7 +12,7 @@ from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
-from ..lyo_release.run_plan import read_outputs
+from ..lyo_release.outputs import read_outputs
 from . import handover, sources, versions
 from . import plan as planning
 from .errors import GraphError, app_refused, remedy

@@ -394,14 +394,14 @@ run "scaling_requests" {
   expect_failures = [var.scaling]
 }
 
-run "registry_keeps_too_few" {
+run "registry_removes_what_is_just_being_pushed" {
   command = plan
   module {
     source = "./modules/application"
   }
 
   variables {
-    registry = { keep_images = 2 }
+    registry = { untagged_days = 0 }
   }
 
   expect_failures = [var.registry]

@@ -13,6 +13,8 @@ resource "aws_ecr_repository" "this" {
   }
 }
 
+# Only what has no tag, and so was never released: ECR does not know which images serve, or may have to
+# serve again. Of those with a tag the runbooks remove what no rollback can need (release_retention).
 resource "aws_ecr_lifecycle_policy" "this" {
   repository = aws_ecr_repository.this.name
   policy = jsonencode({
@@ -25,16 +27,6 @@ resource "aws_ecr_lifecycle_policy" "this" {
           countType   = "sinceImagePushed"
           countUnit   = "days"
           countNumber = var.registry.untagged_days
-        }
-        action = { type = "expire" }
-      },
-      {
-        rulePriority = 2
-        description  = "The newest images stay, to roll back to"
-        selection = {
-          tagStatus   = "any"
-          countType   = "imageCountMoreThan"
-          countNumber = var.registry.keep_images
         }
         action = { type = "expire" }
       },

@@ -267,9 +267,8 @@ variable "scaling" {
 }
 
 variable "registry" {
-  description = "The image registry: how many images are kept (each a possible rollback), days until an untagged one goes, and whether deleting the repository deletes its images."
+  description = "The image registry: days until an untagged image goes, and whether deleting the repository deletes its images. Images with a tag are the releases': the runbooks remove what no rollback can need."
   type = object({
-    keep_images   = optional(number, 50)
     untagged_days = optional(number, 7)
     force_delete  = optional(bool, false)
   })
@@ -277,7 +276,7 @@ variable "registry" {
   nullable = false
 
   validation {
-    condition     = var.registry.keep_images >= 10 && var.registry.untagged_days >= 1
-    error_message = "registry.keep_images must be at least 10, so that rollbacks find their image, and untagged_days at least 1."
+    condition     = var.registry.untagged_days >= 1
+    error_message = "registry.untagged_days must be at least 1."
   }
 }

@@ -111,7 +111,8 @@ def images(digests: dict[str, str]) -> Any:
         found = digests.get(name.get("imageTag", name.get("imageDigest")))
         if found is None:
             return failure("ImageNotFoundException")
-        return {"imageDetails": [{"imageDigest": found}]}
+        tags = [tag for tag, digest in digests.items() if digest == found and tag != found]
+        return {"imageDetails": [{"imageDigest": found, "imageTags": tags}]}
 
     return answer
 
@@ -185,6 +186,16 @@ def test_an_image_from_elsewhere(
     assert done.answer["wanted"]["release"] == "build-7"
     assert done.answer["wanted"]["image"] == IMAGE_2
     assert done.answer["wanted"]["schema"] == ["b2", "f3"]
+
+
+def test_an_image_without_a_tag_is_not_released(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    """The registry's lifecycle policy would remove it, though it serves."""
+    aws = world_aws(world, app, describe_images=images({DIGEST_2: DIGEST_2}))
+    done = plan(monkeypatch, aws, app, image=DIGEST_2)
+    assert done.failed
+    assert "has no tag" in done.answer["msg"]
 
 
 def labelled(tmp_path: Path, schema: str) -> dict[str, Any]:

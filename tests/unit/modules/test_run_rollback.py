@@ -406,3 +406,54 @@ def test_what_is_on_its_way_already_is_followed(world: World) -> None:
     assert done.answer["reasons"] == ["v2 (lyo:2) is just being deployed"]
     done = rollback(world.aws(), to="v1", check_mode=True)
     assert done.answer["method"] == "stop"
+
+
+def smoke(
+    world: World, monkeypatch: pytest.MonkeyPatch, parameter: Any, problems: list[str]
+) -> tuple[Ended, list[str]]:
+    """A rollback that deploys, with a smoke check that finds these problems."""
+    asked: list[str] = []
+
+    def checks(_checks: Any, base: str, *_: Any) -> list[str]:
+        asked.append(base)
+        return problems
+
+    monkeypatch.setattr(run_rollback, "run_checks", checks)
+    monkeypatch.setattr(run_rollback, "failures", list)
+    world.script = [
+        stage("SCALE_UP"),
+        hook(),
+        TURNED_BACK if problems and parameter is OUTPUTS_FOUND else DONE,
+    ]
+    aws = with_ledger(world, get_parameter=parameter)
+    check = {"name": "smoke", "path": "/smoke"}
+    return rollback(aws, smoke=[check], outputs_parameter="/lyo/local/outputs"), asked
+
+
+OUTPUTS_FOUND = {"Parameter": {"Value": '{"test_url": "http://test"}'}}
+
+
+def test_a_former_release_is_checked_before_it_gets_traffic(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, asked = smoke(world, monkeypatch, OUTPUTS_FOUND, ["smoke: 500"])
+    assert asked == ["http://test"]
+    assert done.failed
+    assert "smoke: 500" in done.answer["reasons"]
+
+
+def test_a_former_release_that_is_well_takes_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, asked = smoke(world, monkeypatch, OUTPUTS_FOUND, [])
+    assert (done.answer["verdict"], asked) == ("ROLLED_BACK", ["http://test"])
+
+
+@pytest.mark.parametrize(
+    "parameter", [failure("AccessDeniedException"), failure("ParameterNotFound")]
+)
+def test_without_outputs_a_rollback_goes_on_unchecked(
+    world: World, monkeypatch: pytest.MonkeyPatch, parameter: Any
+) -> None:
+    done, asked = smoke(world, monkeypatch, parameter, ["never asked"])
+    assert (done.answer["verdict"], asked) == ("ROLLED_BACK", [])
