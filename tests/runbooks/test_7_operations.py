@@ -99,6 +99,23 @@ def test_watching_nothing_says_so(environment: Environment, serving: str) -> Non
     assert environment.calls(run.started, writes=True) == []
 
 
+@pytest.fixture
+def no_scale_in(environment: Environment) -> Iterator[None]:
+    """Little load is a reason to scale in; for the length of a test it is none."""
+    client, names = environment.client("application-autoscaling"), environment.outputs
+    target = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{names['cluster_name']}/{names['service_name']}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    for suspended in (True, False):
+        state = {"DynamicScalingInSuspended": suspended}
+        client.register_scalable_target(**target, SuspendedState=state)
+        if suspended:
+            yield
+
+
+@pytest.mark.usefixtures("no_scale_in")
 def test_scaling_stays_in_the_bounds_and_does_nothing_twice(environment: Environment) -> None:
     bounds = environment.outputs["autoscaling"]
     tasks = len(environment.running_tasks())
@@ -114,6 +131,7 @@ def test_scaling_stays_in_the_bounds_and_does_nothing_twice(environment: Environ
     more = environment.run("scale.yml", "-e", f"count={tasks + 1}")
     assert more.returncode == 0, more.output
     assert "SCALED" in more.output
+    assert "scaling in is suspended" in more.output
     assert len(environment.running_tasks()) == tasks + 1
     assert ledger(environment)[-1]["command"] == f"scale.yml count={tasks + 1}"
     again = environment.run("scale.yml", "-e", f"count={tasks + 1}")
