@@ -67,9 +67,18 @@ def judge(task: Mapping[str, Any], container: str) -> tuple[int | None, list[str
 
 
 class LogTail:
-    """Reads a task's log from where it stopped before."""
+    """Reads a task's log from where it stopped before.
 
-    def __init__(self, aws: Aws, place: tuple[str, str] | None) -> None:
+    :param listen: is told each line once.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        place: tuple[str, str] | None,
+        listen: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._listen = listen
         self._aws = aws
         self._place = place
         self._token: str | None = None
@@ -95,7 +104,10 @@ class LogTail:
                 if failure.code == "ResourceNotFoundException":
                     return new  # the stream appears with the first line
                 raise
-            new += [str(event["message"]).rstrip() for event in answer.get("events", [])]
+            page = [str(event["message"]).rstrip() for event in answer.get("events", [])]
+            for line in page:
+                self._listen(line)
+            new += page
             token = answer.get("nextForwardToken")
             # The same token twice is the end of the stream.
             # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
@@ -137,6 +149,7 @@ class OneOff:
         )
         self.mark = started_by(self.wanted, self.name, self.command)
         self._end = 0.0  # of watching, by the clock
+        self.listen: Callable[[str], None] = lambda _: None
         self._sleep = sleep
         self._clock = clock
 
@@ -217,7 +230,7 @@ class OneOff:
 
     def follow(self, arn: str, definition: Mapping[str, Any]) -> tuple[dict[str, Any], LogTail]:
         """Follow a task until it has stopped or the time is up; return it and its log."""
-        log = LogTail(self.aws, log_stream(definition, arn))
+        log = LogTail(self.aws, log_stream(definition, arn), self.listen)
         end = self._end = self._clock() + float(self.params["timeout"])
         pause = 0.2
         task: dict[str, Any] = {"taskArn": arn, "lastStatus": "PROVISIONING"}

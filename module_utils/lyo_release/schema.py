@@ -19,7 +19,8 @@ from .task_definition import SCHEMA_LABEL
 # How the line of a migration's log begins that says where the schema is; JSON follows.
 SAID = f"{SCHEMA_LABEL}: "
 # Ends after which a run's migrations, if there were any, are on record.
-_TOLD = frozenset({"DEPLOYED", "ROLLED_BACK", "UNCHANGED", "APPLIED", "STILL_RUNNING"})
+_TOLD = frozenset({"DEPLOYED", "MIGRATED", "ROLLED_BACK", "UNCHANGED", "APPLIED", "STILL_RUNNING"})
+_MIGRATING = ("deploy.yml", "migrate.yml")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def on_record(runs: Iterable[Run]) -> tuple[Schema | None, Run | None]:
             if run.schema_serves:
                 return Schema(run.schema, run.schema_serves, run.schema_contracted), doubt
             bare = run.schema
-        elif not bare and run.runbook == "deploy.yml" and run.verdict not in _TOLD:
+        elif not bare and run.runbook in _MIGRATING and run.verdict not in _TOLD:
             doubt = doubt or run
     return (Schema(bare) if bare else None), doubt
 

@@ -72,7 +72,7 @@ def test_release_and_rollback_during_bake(environment: Environment, tmp_path: Pa
     away, back = tmp_path / "away", tmp_path / "back"
     arguments = ("-e", "release=v1", "-e", "wait_for=bake", "-e", settings)
     release = Counted(environment, away, "deploy.yml", *arguments)
-    steps = ["release_plan", "run_lock", "ecs_run_task", "ecs_release", "http_checks"]
+    steps = ["release_plan", "run_lock", "schema_migration", "ecs_release", "http_checks"]
     # Each once and in this order; besides, what looks before, builds, or tidies up afterwards.
     assert [module for module in release.modules if module in steps] == steps
     assert set(release.modules) - set(steps) <= {

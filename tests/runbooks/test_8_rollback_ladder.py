@@ -5,13 +5,14 @@ v1 has served before. At the end it is live again, on a schema that serves it.
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
-from tests.runbooks.harness import Environment
+from tests.runbooks.harness import Environment, Run
 from tests.runbooks.processes import send, tree
 from tests.runbooks.test_2_releases import release_of
 from tests.runbooks.test_5_lock import deployments, ledger
@@ -24,12 +25,17 @@ UNDO = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def v3_live(environment: Environment) -> Iterator[None]:
-    """v3 after v2, whose migration has contracted the schema."""
-    for release in ("v2", "v3"):
-        run = environment.run("deploy.yml", "-e", f"release={release}")
-        assert run.returncode == 0, run.output
-    yield
+def v3_live(environment: Environment) -> Iterator[Run]:
+    """v3 after v2, and the schema contracted; yields the run that wanted to contract too early."""
+    run = environment.run("deploy.yml", "-e", "release=v2")
+    assert run.returncode == 0, run.output
+    early = environment.run("migrate.yml", "-e", "contract=0003")
+    run = environment.run("deploy.yml", "-e", "release=v3")
+    assert run.returncode == 0, run.output
+    run = environment.run("migrate.yml", "-e", "contract=0003")
+    assert run.returncode == 0, run.output
+    assert "MIGRATED release v3" in run.output
+    yield early
     place = environment.outputs["database"]
     secret = environment.secret(place["secret_arn"])
     with psycopg.connect(
@@ -48,13 +54,40 @@ def v3_live(environment: Environment) -> Iterator[None]:
     assert ledger(environment)[-1]["schema"] == "0002"
 
 
+def test_what_a_rollback_may_still_need_is_not_contracted(
+    environment: Environment, v3_live: Run
+) -> None:
+    assert v3_live.returncode == 2, v3_live.output
+    assert "not run: 0003; nothing was changed" in v3_live.output
+    assert re.search(r"v1 \(\S+\) can be rolled back to and runs on 0001", v3_live.output)
+    early = ledger(environment)[-3]
+    assert (early["runbook"], early["verdict"], early["schema"]) == (
+        "migrate.yml",
+        "FAILED",
+        "0002",
+    )
+
+
 def test_the_ledger_says_where_the_schema_is(environment: Environment) -> None:
-    run = ledger(environment)[-1]
-    assert (run["release"], run["verdict"]) == ("v3", "DEPLOYED")
-    assert run["schema"] == "0003"
-    assert run["schema_serves"] == ["0002", "0003"]
-    assert run["schema_contracted"] == ["0001"]
-    assert run["schema_range"] == ["0002", "0003"]
+    released, contracted = ledger(environment)[-2:]
+    assert (released["release"], released["verdict"]) == ("v3", "DEPLOYED")
+    assert released["schema"] == "0002"
+    assert released["schema_range"] == ["0002", "0003"]
+    assert (contracted["runbook"], contracted["verdict"]) == ("migrate.yml", "MIGRATED")
+    assert contracted["schema"] == "0003"
+    assert contracted["schema_serves"] == ["0002", "0003"]
+    assert contracted["schema_contracted"] == ["0001"]
+
+
+def test_what_is_contracted_already_is_left_alone(environment: Environment) -> None:
+    run = environment.run("migrate.yml", "-e", "contract=0003")
+    assert run.returncode == 0, run.output
+    assert "UNCHANGED release v3" in run.output
+    operations = {call.operation for call in environment.calls(run.started, writes=True)}
+    assert "CreateDBSnapshot" not in operations
+    plan = environment.run("migrate.yml", "--check")
+    assert plan.returncode == 0, plan.output
+    assert environment.calls(plan.started, writes=True) == []
 
 
 def test_a_killed_rollback_is_adopted_and_leads_to_what_the_schema_serves(

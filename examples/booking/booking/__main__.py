@@ -1,5 +1,4 @@
-"""The image's entry point: `python -m booking serve | migrate [--check | --seed FILE] | seed --file FILE |
-export QUERY`."""
+"""The image's entry point: `python -m booking serve | migrate … | seed --file FILE | export QUERY`."""
 
 from __future__ import annotations
 
@@ -19,11 +18,23 @@ def _arguments() -> argparse.Namespace:
     migrate = commands.add_parser("migrate", help="upgrade the schema to this release's revision")
     how = migrate.add_mutually_exclusive_group()
     how.add_argument(
+        "--plan",
         "--check",
         action="store_true",
-        help="change nothing; exit 0 when up to date, 3 when pending",
+        help="change nothing, tell what is pending; exit 0 when up to date, 3 when pending",
     )
     how.add_argument(
+        "--approve",
+        metavar="DIGEST",
+        help="run the plan with this digest and no other (`nothing`: none at all); else exit 3",
+    )
+    migrate.add_argument(
+        "--contract",
+        default="",
+        metavar="REVISION",
+        help="contract to this revision instead of expanding to the release's",
+    )
+    migrate.add_argument(
         "--seed",
         type=Path,
         metavar="FILE",
@@ -40,7 +51,8 @@ def main() -> int:
     """Run one command. Each imports only what it needs, so that `serve` starts fast.
 
     Exit codes: 0 done, 1 failed (the last line says why), 2 configuration or usage error,
-    3 migrations are pending (`migrate --check`) or the release `crash` did what it is for.
+    3 migrations are pending and were not approved, or the release `crash` did what it is for,
+    4 a migration could not get a lock.
     """
     arguments = _arguments()
     log.configure()
@@ -55,11 +67,12 @@ def main() -> int:
 
             return export(database, arguments.query)
         if arguments.command == "migrate":
-            from booking.migrate import migrate
+            from booking.migration.runner import Request, migrate
 
             release = ReleaseConfig.from_env(os.environ)
-            code = migrate(database, release, check=arguments.check)
-            if code or arguments.seed is None:
+            request = Request(arguments.plan, arguments.approve, arguments.contract)
+            code = migrate(database, release, request)
+            if code or arguments.plan or arguments.seed is None:
                 return code
             arguments.file = arguments.seed
         from booking.seed import seed

@@ -22,6 +22,15 @@ SEEN_V2 = (
     "INSERT INTO customers (tenant_id, wa_id, allergies) VALUES (%(tenant)s, %(wa_id)s, '{}')"
     " ON CONFLICT DO NOTHING"
 )
+# From 0005 on guests has what party_size had, until 0006 takes that away.
+BOOK = (
+    "INSERT INTO bookings (tenant_id, wa_id, party_size, starts_at, source_message_id)"
+    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (source_message_id) DO NOTHING"
+)
+BOOK_V4 = (
+    "INSERT INTO bookings (tenant_id, wa_id, guests, starts_at, source_message_id)"
+    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (source_message_id) DO NOTHING"
+)
 CUSTOMER_V2 = "SELECT name, party_size, last_booking, allergies FROM customers"
 
 
@@ -64,7 +73,7 @@ async def answer(
     known = memory["name"] is not None
     name = said.name or memory["name"]
     await _remember_said(connection, tenant["id"], message["wa_id"], said, memory)
-    talk = _Talk(connection, tenant, message, said, session or Session(), memory, local)
+    talk = _Talk(connection, tenant, message, said, session or Session(), memory, local, behaviour)
     if message["kind"] != "text":
         turn = Turn(replies.text_only(), session)
     elif said.want == "cancel":
@@ -131,6 +140,7 @@ class _Talk:
     session: Session
     memory: Row
     local: datetime
+    behaviour: Behaviour
 
     async def book(self) -> Turn:
         said, session = self.said, self.session
@@ -166,8 +176,7 @@ class _Talk:
         starts_at = when.replace(tzinfo=ZoneInfo(self.tenant["timezone"]))
         # A message that is processed twice books once.
         await self.connection.execute(
-            "INSERT INTO bookings (tenant_id, wa_id, party_size, starts_at, source_message_id)"
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (source_message_id) DO NOTHING",
+            BOOK_V4 if self.behaviour.guests else BOOK,
             (tenant_id, wa_id, persons, starts_at, self.message["message_id"]),
         )
         await self.connection.execute(

@@ -20,6 +20,7 @@ class Behaviour:
     """What a release does differently. The default is a good release."""
 
     allergies: bool = False  # remembers allergies: needs schema revision 0002
+    guests: bool = False  # counts guests in bookings.guests: needs schema revision 0005
     slow_start: bool = False
     crashes: bool = False
     unhealthy: bool = False
@@ -35,6 +36,7 @@ _FAULTS: dict[str, dict[str, bool | float]] = {
     "v1": {},
     "v2": {},
     "v3": {},
+    "v4": {},
     "slow": {"slow_start": True},
     "crash": {"crashes": True},
     "unhealthy": {"unhealthy": True},
@@ -50,4 +52,9 @@ def behaviour(release: ReleaseConfig) -> Behaviour:
     if release.name not in _FAULTS:
         raise ConfigError(f"LYO_RELEASE={release.name!r} is none of {', '.join(RELEASES)}")
     # Revisions start with four digits that only grow, so they compare as text.
-    return Behaviour(allergies=release.schema_revision >= "0002", **_FAULTS[release.name])  # type: ignore[arg-type]
+    needs = release.schema_revision
+    return Behaviour(
+        allergies=needs >= "0002",
+        guests=needs >= "0005",
+        **_FAULTS[release.name],  # type: ignore[arg-type]
+    )

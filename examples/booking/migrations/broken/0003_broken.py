@@ -6,6 +6,7 @@ from alembic import op
 
 revision = "0003_broken"
 down_revision = "0002"
+lyo_kind = "expand"
 
 
 def upgrade() -> None:

@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+ALTER TABLE bookings VALIDATE CONSTRAINT small;
+COMMIT;

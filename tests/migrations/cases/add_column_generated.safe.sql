@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+ALTER TABLE bookings ADD COLUMN day date;
+COMMIT;

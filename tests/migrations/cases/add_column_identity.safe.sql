@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+ALTER TABLE customers ADD COLUMN number bigint;
+COMMIT;

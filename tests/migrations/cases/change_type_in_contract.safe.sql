@@ -1,0 +1,4 @@
+-- kind: contract
+BEGIN;
+ALTER TABLE bookings DROP COLUMN party_size;
+COMMIT;

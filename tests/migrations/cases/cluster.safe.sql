@@ -1,0 +1,2 @@
+-- kind: expand
+VACUUM bookings;

@@ -1,0 +1,4 @@
+-- kind: expand
+-- expect: cluster
+-- recipe: pg_repack
+CLUSTER bookings USING bookings_of_customer;

@@ -1,0 +1,6 @@
+-- kind: contract
+BEGIN;
+ALTER TABLE bookings DROP CONSTRAINT IF EXISTS small;
+ALTER TABLE bookings ADD CONSTRAINT small CHECK (party_size < 100) NOT VALID;
+COMMIT;
+ALTER TABLE bookings VALIDATE CONSTRAINT small;

@@ -1,0 +1,2 @@
+-- kind: contract
+ALTER TABLE inbox DETACH PARTITION inbox_2020 CONCURRENTLY;

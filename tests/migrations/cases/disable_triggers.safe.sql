@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+ALTER TABLE bookings ENABLE TRIGGER keep_same;
+COMMIT;

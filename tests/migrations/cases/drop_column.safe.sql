@@ -1,0 +1,4 @@
+-- kind: contract
+BEGIN;
+ALTER TABLE customers DROP COLUMN party_size;
+COMMIT;

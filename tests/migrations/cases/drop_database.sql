@@ -1,0 +1,4 @@
+-- kind: contract
+-- expect: ban-drop-database
+-- recipe: destroy.yml
+DROP DATABASE lyo;

@@ -1,0 +1,2 @@
+-- kind: contract
+DROP INDEX CONCURRENTLY IF EXISTS bookings_of_customer;

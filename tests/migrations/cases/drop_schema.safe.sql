@@ -1,0 +1,4 @@
+-- kind: contract
+BEGIN;
+DROP SCHEMA reports;
+COMMIT;

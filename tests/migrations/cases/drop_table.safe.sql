@@ -1,0 +1,4 @@
+-- kind: contract
+BEGIN;
+DROP TABLE outbox;
+COMMIT;

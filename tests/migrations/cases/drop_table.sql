@@ -1,0 +1,6 @@
+-- kind: expand
+-- expect: ban-drop-table
+-- recipe: a release later
+BEGIN;
+DROP TABLE outbox;
+COMMIT;

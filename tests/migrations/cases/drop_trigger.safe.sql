@@ -1,0 +1,4 @@
+-- kind: contract
+BEGIN;
+DROP TRIGGER keep_same ON bookings;
+COMMIT;

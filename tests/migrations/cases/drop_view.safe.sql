@@ -1,0 +1,4 @@
+-- kind: contract
+BEGIN;
+DROP VIEW open_bookings;
+COMMIT;

@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+COMMIT;

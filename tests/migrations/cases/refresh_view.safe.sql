@@ -1,0 +1,2 @@
+-- kind: expand
+REFRESH MATERIALIZED VIEW CONCURRENTLY bookings_per_day;

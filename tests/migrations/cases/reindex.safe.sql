@@ -1,0 +1,2 @@
+-- kind: expand
+REINDEX TABLE CONCURRENTLY bookings;

@@ -1,0 +1,4 @@
+-- kind: contract
+BEGIN;
+CREATE VIEW reservations AS SELECT * FROM bookings;
+COMMIT;

@@ -1,0 +1,2 @@
+-- kind: expand
+ALTER TYPE channel ADD VALUE IF NOT EXISTS 'telegram';

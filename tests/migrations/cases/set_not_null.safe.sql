@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+ALTER TABLE customers ADD CONSTRAINT named CHECK (name IS NOT NULL) NOT VALID;
+COMMIT;

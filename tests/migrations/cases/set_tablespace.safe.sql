@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+ALTER TABLE outbox SET (fillfactor = 90);
+COMMIT;

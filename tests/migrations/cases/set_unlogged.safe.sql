@@ -1,0 +1,4 @@
+-- kind: expand
+BEGIN;
+CREATE UNLOGGED TABLE scratch (id bigint PRIMARY KEY);
+COMMIT;

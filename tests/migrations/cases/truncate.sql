@@ -1,0 +1,6 @@
+-- kind: contract
+-- expect: truncate
+-- recipe: drops the table
+BEGIN;
+TRUNCATE outbox;
+COMMIT;

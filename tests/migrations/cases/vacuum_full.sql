@@ -1,0 +1,4 @@
+-- kind: expand
+-- expect: vacuum-full
+-- recipe: pg_repack
+VACUUM (FULL, ANALYZE) bookings;
