@@ -22,6 +22,7 @@ NAMES = [
     "phase_validation",
     "release_plan",
     "release_preflight",
+    "schema_migration",
     "cost_estimate",
     "ecs_logs",
     "ecs_restart",
