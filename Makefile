@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit molecule bench down clean lock
+.PHONY: help setup demo test lint unit molecule bench down clean lock chaos
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 # Ours alone: a user's own Ansible configuration must not change what a target does.
@@ -25,6 +25,9 @@ test: setup lint ## lint, every test and the molecule scenarios
 
 molecule: setup ## the molecule scenario of every role, on one local cloud
 	@scripts/molecule
+
+chaos: setup ## every schedule of faults, where the tests try some
+	@LYO_CHAOS=all pytest -s tests/chaos
 
 unit: setup ## the tests that start no server
 	@pytest tests/unit
