@@ -10,9 +10,11 @@ from botocore import xform_name
 from localcloud.cloud import Cloud
 from localcloud.services.cloudwatch.alarms import Alarms
 from localcloud.services.cloudwatch.dashboards import check_dashboard
+from localcloud.services.cloudwatch.reading import Reading
 from localcloud.services.cloudwatch.validation import SERVICE
 from localcloud.services.cloudwatch.watching import Watch
 
+AUTOSCALING = "application-autoscaling"
 OPERATIONS = (
     "PutMetricAlarm",
     "PutCompositeAlarm",
@@ -32,4 +34,7 @@ def register(cloud: Cloud) -> None:
     watch = Watch(cloud, alarms)
     cloud.parts[SERVICE] = watch
     cloud.api.after(SERVICE, "PutMetricData", watch.put_metric_data)
+    cloud.api.replace(SERVICE, "GetMetricData", Reading(cloud, watch).get_metric_data)
+    if AUTOSCALING in cloud.parts:  # tests start some parts alone
+        watch.add_follower(cloud.parts[AUTOSCALING].evaluate)
     cloud.background("cloudwatch", watch.run)

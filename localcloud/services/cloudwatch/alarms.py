@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutComposit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -183,6 +183,21 @@ class Alarms:
         )
         self._parents_follow(call.region, alarm.name, ())
 
+    def put_managed(self, call: Call, params: dict[str, Any]) -> Alarm:
+        """Put an alarm that another service keeps for itself: its actions are that service's."""
+        self._put(replace(call, params=params), None)
+        alarm: Alarm = self._known(call.region)[params["AlarmName"]]
+        return alarm
+
+    def remove_managed(self, region: str, name: str) -> None:
+        """Remove such an alarm, if it is there."""
+        self._known(region).pop(name, None)
+
+    def find(self, name: str) -> Alarm | None:
+        """The alarm of this name in the cloud's own region."""
+        alarm = self._known(self._cloud.settings.region).get(name)
+        return alarm if isinstance(alarm, Alarm) else None
+
     def metric_alarms(self) -> Iterator[tuple[str, Alarm]]:
         """Every region's metric alarms, each with its region."""
         account = cloudwatch_backends[self._cloud.settings.account_id]
@@ -203,7 +218,7 @@ class Alarms:
         return alarms
 
     def _alarms(self, region: str) -> Iterator[Alarm]:
-        """Ours; Application Auto Scaling's belong to moto and are not shown."""
+        """Ours; what moto may have put is not shown."""
         return (alarm for alarm in self._known(region).values() if isinstance(alarm, Alarm))
 
     def _matching(self, call: Call) -> list[Alarm]:

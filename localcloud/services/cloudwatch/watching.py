@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,17 @@ class Watch:
         self, cloud: Cloud, alarms: Alarms, now: Callable[[], float] | None = None
     ) -> None:
         self._cloud = cloud
-        self._alarms = alarms
+        self.alarms = alarms
         self._now = now or (lambda: time.monotonic() * cloud.clock.speed)
         self._stores: dict[str, Store] = defaultdict(Store)
         self._sources: list[Source] = []
+        self._followers: list[Callable[[int], None]] = []
         self._evaluated = self.minute - 1
+
+    @property
+    def seconds(self) -> float:
+        """Cloud seconds since some moment."""
+        return self._now()
 
     @property
     def minute(self) -> int:
@@ -62,6 +68,33 @@ class Watch:
     def add_source(self, source: Source) -> None:
         """Have ``source`` called at every look, with the cloud's lock held."""
         self._sources.append(source)
+
+    def add_follower(self, follower: Callable[[int], None]) -> None:
+        """Have ``follower`` called with each minute whose alarms were evaluated, the lock held."""
+        self._followers.append(follower)
+
+    def read(
+        self,
+        region: str,
+        queries: Sequence[Mapping[str, Any]],
+        returned: str,
+        period: int,
+        ends: list[int],
+    ) -> Series:
+        """The data points of one of several queries, by the last minutes of their periods.
+
+        :raises ValueError, KeyError: it uses what is not there or not reproduced.
+        """
+        only = [{**query, "ReturnData": query["Id"] == returned} for query in queries]
+        return self._series(self._stores[region], {"Metrics": only}, period, ends)
+
+    def newest(self, alarm: Alarm, minute: int) -> float | None:
+        """The newest data point that an alarm saw when ``minute`` was complete, None without one."""
+        try:
+            series = self._seen(self._cloud.settings.region, alarm, minute)
+        except (ValueError, KeyError):
+            return None  # told when the alarm was evaluated
+        return series[max(series)] if series else None
 
     def measure(
         self,
@@ -103,26 +136,32 @@ class Watch:
         complete = self.minute - 1
         if complete > self._evaluated:
             self._evaluated = complete
-            for region, alarm in self._alarms.metric_alarms():
+            for region, alarm in self.alarms.metric_alarms():
                 self._evaluate(region, alarm, complete)
+            for follower in self._followers:
+                try:
+                    follower(complete)
+                except Exception:
+                    log.exception("what follows the alarms failed")
 
     def _evaluate(self, region: str, alarm: Alarm, complete: int) -> None:
         condition = Condition.of(alarm.params)
-        period = period_of(alarm.params)
-        width = max(1, period // MINUTE_SECONDS)
-        count = condition.periods + MORE_PERIODS
-        ends = [complete - width * back for back in range(count - 1, -1, -1)]
         try:
-            series = self._series(self._stores[region], alarm.params, period, ends)
+            series = self._seen(region, alarm, complete)
         except (ValueError, KeyError) as error:
             log.warning("%s is not evaluated: %s", alarm.name, error)
             return
-        state, reason = evaluate(condition, series, ends, alarm.state_value)
+        state, reason = evaluate(condition, series, _ends(alarm, complete), alarm.state_value)
         if state == alarm.state_value:
             return
         before = alarm.state_value
-        for name in self._alarms.enter(region, alarm, state, reason):
+        for name in self.alarms.enter(region, alarm, state, reason):
             self._act(region, name, before if name is alarm else None)
+
+    def _seen(self, region: str, alarm: Alarm, complete: int) -> Series:
+        """The data points in an alarm's evaluation range. Raises ValueError, KeyError."""
+        period = period_of(alarm.params)
+        return self._series(self._stores[region], alarm.params, period, _ends(alarm, complete))
 
     def _series(
         self, store: Store, params: Mapping[str, Any], period: int, ends: list[int]
@@ -173,6 +212,13 @@ class Watch:
                 subject = f'{alarm.state_value}: "{alarm.name}" in {region}'
                 backend = self._cloud.backend("sns", region)
                 backend.publish(json.dumps(message), arn=action, subject=subject[:100])
+
+
+def _ends(alarm: Alarm, complete: int) -> list[int]:
+    """The last minutes of the periods that an alarm looks at, oldest first."""
+    width = max(1, period_of(alarm.params) // MINUTE_SECONDS)
+    count = Condition.of(alarm.params).periods + MORE_PERIODS
+    return [complete - width * back for back in range(count - 1, -1, -1)]
 
 
 def period_of(params: Mapping[str, Any]) -> int:

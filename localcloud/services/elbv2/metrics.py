@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from localcloud.services.cloudwatch.watching import Measure
@@ -73,14 +74,18 @@ class TrafficMetrics:
                 # One value a request: an average or a maximum of 1, and the number as the sum.
                 measure(NAMESPACE, name, dimensions, [1.0] * count)
             measure(NAMESPACE, "TargetResponseTime", dimensions, seconds[balancer, group])
-        self._report_health(measure)
+        per_group = {group: found["RequestCount"] for (_, group), found in counts.items()}
+        self._report_health(measure, per_group)
 
-    def _report_health(self, measure: Measure) -> None:
+    def _report_health(self, measure: Measure, requests: Mapping[str, int]) -> None:
         for backend in self._balancing.backends():
             for arn in list(backend.target_groups):
                 states = [health.state for health in self._balancing.health(arn).values()]
+                # Its sum over a minute is that minute's requests for each target.
+                each = requests.get(translate.identifier(arn), 0) / max(1, states.count("healthy"))
                 for balancer in self._balancing.users_of_group(arn) if states else ():
                     dimensions = {"LoadBalancer": suffix(balancer), "TargetGroup": suffix(arn)}
+                    measure(NAMESPACE, "RequestCountPerTarget", dimensions, [each])
                     for name, state in _HEALTH.items():
                         measure(NAMESPACE, name, dimensions, [float(states.count(state))])
 

@@ -1,4 +1,4 @@
-"""Application Auto Scaling: moto's, with the tags of scalable targets.
+"""Tags of scalable targets, which moto lacks.
 
 https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TagResource.html
 """
@@ -69,12 +69,3 @@ def _tags_of(target: Any) -> dict[str, str]:
         target.kept_tags = {}
     tags: dict[str, str] = target.kept_tags
     return tags
-
-
-def register(cloud: Cloud) -> None:
-    """Add what moto lacks."""
-    tags = ScalableTargetTags(cloud)
-    cloud.api.after(SERVICE, "RegisterScalableTarget", tags.registered)
-    cloud.api.replace(SERVICE, "ListTagsForResource", tags.list_tags)
-    cloud.api.replace(SERVICE, "TagResource", tags.tag)
-    cloud.api.replace(SERVICE, "UntagResource", tags.untag)
