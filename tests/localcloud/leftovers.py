@@ -38,7 +38,7 @@ NARROWED: Mapping[tuple[str, str], dict[str, Any]] = {
 NO_RESOURCES = re.compile(
     r"Offering|InstanceTypes|PriceHistory|EndpointServices|EngineVersions|EventCategories"
     r"|AvailabilityZones|Regions$|PrefixLists|AccountAttributes|Limits|SSLPolicies|SslPolicies"
-    r"|DescribeEvents$|AlarmHistory|ListMetrics$|Jobs$|JobSummaries$|PhoneNumbersOptedOut"
+    r"|DescribeEvents$|ScalingActivities|AlarmHistory|ListMetrics$|Jobs$|JobSummaries$|PhoneNumbersOptedOut"
     r"|ClassicLink|ServiceUpdates|UpdateActions|DescribeCertificates|ReusableDelegationSets"
 )
 # They list as well, under a verb that mostly reads one thing.

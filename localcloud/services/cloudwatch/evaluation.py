@@ -77,7 +77,11 @@ def evaluate(
     if lacking and condition.missing == "missing":
         if not present:
             return INSUFFICIENT_DATA, "Insufficient Data: no datapoints were received"
-        # A metric that has just stopped, or begun, while it breached: not waited for.
         if breaching == len(present):
+            # Only the newest breach: the next data point may not, so nothing is decided yet. Once the
+            # oldest is as old as the data points to alarm, what is missing is not waited for.
+            oldest = next(n for n, period in enumerate(periods) if period in series)
+            if len(periods) - oldest < condition.datapoints:
+                return state, f"Retained: {said}"
             return ALARM, f"Threshold Crossed: {said}"
     return OK, f"Threshold not Crossed: {said}"

@@ -80,6 +80,10 @@ def test_what_is_not_reproduced_is_refused(text: str) -> None:
         ("- - - - -", INSUFFICIENT_DATA, "retained", ALARM, OK),
         ("0 X X - X", ALARM, ALARM, ALARM, ALARM),
         ("- - X - -", ALARM, "retained", ALARM, OK),
+        # "Avoiding premature transitions to alarm state", on the same page.
+        ("- - - - X", "retained", "retained", ALARM, OK),
+        ("- - - X -", "retained", "retained", ALARM, OK),
+        ("- - - X X", "retained", "retained", ALARM, OK),
     ],
 )
 def test_missing_data(

@@ -204,6 +204,7 @@ def test_requests_become_the_load_balancers_metrics() -> None:
     assert measured["HTTPCode_ELB_503_Count", whole] == [1.0]
     assert ("HTTPCode_ELB_503_Count", group) not in measured
     assert measured["TargetResponseTime", whole] == [0.1, 0.3]
+    assert measured["RequestCountPerTarget", group] == [1.0]  # two requests, two healthy targets
     assert measured["HealthyHostCount", group] == [2.0]
     assert measured["UnHealthyHostCount", group] == [1.0]
     measured.clear()
