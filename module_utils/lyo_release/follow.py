@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
@@ -36,12 +37,16 @@ class Outcome:
     :ivar deployment: its last description.
     :ivar reasons: why it was turned back, or what it said itself, one line each.
     :ivar gave_up: whether watching ended before the deployment did.
+    :ivar shifted_at: when production traffic was first seen on it, aware; None if it never was.
+    :ivar weight: the most production traffic that it was seen with, in percent.
     """
 
     deployment: dict[str, Any]
     reasons: list[str] = field(default_factory=list)
     stages: list[dict[str, Any]] = field(default_factory=list)
     gave_up: bool = False
+    shifted_at: datetime | None = None
+    weight: float = 0.0
 
 
 class Follower:
@@ -81,6 +86,8 @@ class Follower:
         self._looked = self._started - _WITNESS_SECONDS
         self._position = -1.0
         self._pause, self._last = 0.2, ""
+        self._shifted_at: datetime | None = None
+        self._weight = 0.0
 
     def follow(self, arn: str) -> Outcome:
         """Follow the deployment ``arn``.
@@ -130,6 +137,7 @@ class Follower:
             self._looked = now
         seen = self._observe(deployment, stage, now - self._started)
         self._note_stage(seen, now)
+        self._note_traffic(seen)
         self._show(deployment, seen)
         step, why = decide.next_step(seen, self._limits, self._answered, self._turning_back)
         if step in (decide.END, decide.GIVE_UP):
@@ -167,6 +175,11 @@ class Follower:
         if name and (not self._stages or self._stages[-1]["stage"] != name):
             self._stages.append({"stage": name, "seconds": 0.0})
             self._stage_since = now
+
+    def _note_traffic(self, seen: decide.Observation) -> None:
+        if seen.production_weight and seen.status in stages.FORWARD:
+            self._shifted_at = self._shifted_at or datetime.now(UTC)
+            self._weight = max(self._weight, seen.production_weight)
 
     def _show(self, deployment: dict[str, Any], seen: decide.Observation) -> None:
         target = deployment.get("targetServiceRevision") or {}
@@ -240,7 +253,14 @@ class Follower:
                 if self._worth_looking_back():
                     self._witness.look()
                 lines += self._witness.lines()
-        return Outcome(deployment, lines, self._stages, gave_up=step == decide.GIVE_UP)
+        return Outcome(
+            deployment,
+            lines,
+            self._stages,
+            gave_up=step == decide.GIVE_UP,
+            shifted_at=self._shifted_at,
+            weight=self._weight,
+        )
 
     def _worth_looking_back(self) -> bool:
         return self._witness is not None and not self._witness.failed

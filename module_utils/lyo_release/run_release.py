@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_checks import failures, run_checks
 from ..lyo_progress import Progress
+from . import alarm_reasons, live, request, result, verdict
 from . import decide_deploy as decide
-from . import live, request, result, verdict
 from .follow import Follower, Outcome, find_new, recent
 from .options import missing_outputs
 from .patience import read_after
@@ -160,6 +161,20 @@ class Release:
             "ecs", "update_service", cluster=self.cluster, service=self.service, desiredCount=0
         )
 
+    def alarm_lines(self, outcome: Outcome) -> list[str]:
+        """Return what the alarms had seen that turned the release back; nothing without one."""
+        deployment = outcome.deployment
+        names = (deployment.get("alarms") or {}).get("triggeredAlarmNames") or []
+        balancer = str(self.outputs.get("load_balancer_arn") or "")
+        if not names or not balancer:
+            return []
+        arn = str((deployment.get("targetServiceRevision") or {}).get("arn", ""))
+        now = datetime.now(UTC)
+        since = outcome.shifted_at or deployment.get("createdAt") or now - timedelta(hours=1)
+        return alarm_reasons.read(
+            self.aws, names, balancer, arn, (since, now), outcome.weight or None
+        )
+
     def ending(self, outcome: Outcome, asked: str) -> verdict.Ending:
         """Return what the verdict is made from, with what really serves now."""
         deployment = outcome.deployment
@@ -277,6 +292,7 @@ def _deploy(
     word, line = verdict.of_release(release.ending(outcome, asked), module.params["wait_for"])
     lines = [line, *outcome.reasons]
     if word not in (verdict.DEPLOYED, verdict.STILL_RUNNING):
+        lines += release.alarm_lines(outcome)
         service = release.look_once_more()
         lines += event_lines(service or {}, outcome.deployment.get("createdAt"))
         first = not release_of(state.live_definition)

@@ -365,3 +365,46 @@ def test_a_registration_whose_answer_was_lost_is_not_repeated(world: World) -> N
     assert done.answer["verdict"] == "DEPLOYED"
     assert done.answer["task_definition"] == f"{DEFINITION}:2"
     assert list(world.definitions) == [1, 2]
+
+
+ALARMED = {**TURNED_BACK, "alarms": {"triggeredAlarmNames": ["lyo-5xx"]}}
+
+
+def alarmed(world: World, *script: dict[str, Any], **more: Any) -> FakeAws:
+    world.script = [*script, ALARMED]
+    alarm = {"AlarmName": "lyo-5xx", "StateReason": "too many"}
+    return world.aws(describe_alarms={"MetricAlarms": [], "CompositeAlarms": [alarm]}, **more)
+
+
+def with_balancer() -> dict[str, Any]:
+    return {**OUTPUTS, "load_balancer_arn": "arn:x:loadbalancer/app/lyo/1"}
+
+
+def test_an_alarm_that_turned_back_is_asked_how_many_requests_failed(world: World) -> None:
+    counts = {"release_all": 500.0, "release_green": 50.0, "release_errors": 5.0}
+    results = [{"Id": name, "Values": [value]} for name, value in counts.items()]
+    shift = stage("PRODUCTION_TRAFFIC_SHIFT", weight=10.0)
+    aws = alarmed(world, shift, get_metric_data={"MetricDataResults": results})
+    done = release(aws, outputs=with_balancer())
+    assert done.answer["verdict"] == "ROLLED_BACK"
+    assert (
+        "5 of 500 requests (1.0 %) were answered with 5xx by the new revision while 10 % of the "
+        "traffic was on it; it got 50 of them"
+    ) in done.answer["reasons"]
+    assert "alarm lyo-5xx: too many" in done.answer["reasons"]
+    (asked,) = aws.named("get_metric_data")
+    assert asked["EndTime"] >= asked["StartTime"]
+
+
+def test_without_an_alarm_no_metric_is_read(world: World) -> None:
+    world.script = [stage("SCALE_UP"), TURNED_BACK]
+    aws = world.aws()
+    release(aws, outputs=with_balancer())
+    assert aws.named("get_metric_data") == aws.named("describe_alarms") == []
+
+
+def test_metrics_that_cannot_be_read_change_no_verdict(world: World) -> None:
+    aws = alarmed(world, stage("BAKE_TIME", weight=100.0), get_metric_data=failure("AccessDenied"))
+    done = release(aws, outputs=with_balancer())
+    assert done.answer["verdict"] == "ROLLED_BACK"
+    assert any("could not be read" in line for line in done.answer["reasons"])
