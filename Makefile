@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit molecule bench down clean lock chaos
+.PHONY: help setup demo test lint unit molecule bench down clean lock chaos soak
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 # Ours alone: a user's own Ansible configuration must not change what a target does.
@@ -34,6 +34,9 @@ unit: setup ## the tests that start no server
 
 bench: setup ## measure the runbooks against other tools (40 minutes, quiet machine; BENCH=options)
 	@scripts/bench $(BENCH)
+
+soak: setup ## 50,000 requests over releases, rollbacks, kills and scaling: none may fail
+	@python -m tests.soak --write
 
 lint: setup ## every linter the project uses
 	@scripts/lint

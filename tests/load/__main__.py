@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from tests.load.generator import TIMEOUT_SECONDS, run
 from tests.load.mix import Mix, Shots
-from tests.load.report import Report
+from tests.load.report import Outcome, Report, write_outcomes
 
 SECRET = "WHATSAPP_APP_SECRET"
 
@@ -34,6 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds (10)")
     parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
     parser.add_argument("--report", type=Path, help="write the whole report to this file")
+    parser.add_argument("--outcomes", type=Path, help="write every request to this file")
     parser.add_argument(
         "--until-eof", action="store_true", help="stop when standard input is closed"
     )
@@ -68,7 +70,8 @@ async def _run(arguments: argparse.Namespace) -> Report:
         # Whoever started us may die without a word; its end of the pipe closes all the same.
         loop.add_reader(0, _at_eof, loop, stop)
         print("started", flush=True)
-    return await run(
+    outcomes: list[Outcome] = []
+    report = await run(
         arguments.url,
         arguments.shots,
         arguments.rate,
@@ -76,7 +79,11 @@ async def _run(arguments: argparse.Namespace) -> Report:
         stop,
         arguments.ca,
         arguments.timeout,
+        outcomes,
     )
+    if arguments.outcomes:
+        write_outcomes(arguments.outcomes, datetime.fromisoformat(report.started), outcomes)
+    return report
 
 
 def main() -> int:

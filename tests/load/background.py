@@ -20,6 +20,7 @@ class Load:
 
     url: base URL. rate: requests a second. ca: a PEM file to trust. app_secret: signs the webhook
     messages (handed over in the environment). mix: what is sent. timeout: seconds for an answer.
+    outcomes: file that every request is written to, for `read_outcomes`.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Load:
         rate: float = 100.0,
         mix: Mix | None = None,
         timeout: float = 10.0,
+        outcomes: Path | None = None,
     ) -> None:
         mix = mix or Mix()
         shares = zip(("health", "version", "webhook", "slow"), mix.shares(), strict=True)
@@ -45,6 +47,7 @@ class Load:
             *("--slow-seconds", str(mix.slow_seconds), "--fresh", str(mix.fresh)),
             *("--phone-number-id", mix.phone_number_id, "--report", str(self._report)),
             *(("--ca", str(ca)) if ca else ()),
+            *(("--outcomes", str(outcomes)) if outcomes else ()),
         ]
         self._process: subprocess.Popen[bytes] | None = None
         self._result: Report | None = None

@@ -77,14 +77,17 @@ async def run(
     stop: asyncio.Event,
     ca: Path | None = None,
     timeout: float = TIMEOUT_SECONDS,
+    outcomes: list[Outcome] | None = None,
 ) -> Report:
     """Send `rate` requests a second for `seconds`, or until `stop`; wait for all; report.
+
+    Each request's outcome is added to `outcomes`.
 
     Request i is meant to leave i/rate seconds after the start. One that leaves late, because this
     process was busy, is measured from when it should have left.
     """
     client = _Client(url, ca, timeout)
-    outcomes: list[Outcome] = []
+    outcomes = [] if outcomes is None else outcomes
     tasks: set[asyncio.Task[None]] = set()
     started, zero = datetime.now(UTC), time.monotonic()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 FAILURES_KEPT = 100
@@ -43,12 +44,26 @@ class Outcome:
     release: str | None = None  # as the answer says
 
 
+def write_outcomes(path: Path, started: datetime, outcomes: Iterable[Outcome]) -> None:
+    """Write every request as a line of JSON, after a first line with the start."""
+    with path.open("w") as file:
+        file.write(json.dumps(started.isoformat()) + "\n")
+        file.writelines(json.dumps(astuple(outcome)) + "\n" for outcome in outcomes)
+
+
+def read_outcomes(path: Path) -> tuple[datetime, list[Outcome]]:
+    """Read what `write_outcomes` wrote: the start, aware, and every request."""
+    first, *lines = path.read_text().splitlines()
+    return datetime.fromisoformat(json.loads(first)), [Outcome(*json.loads(x)) for x in lines]
+
+
 @dataclass(frozen=True)
 class Report:
     """The result of a run; `as_json` and `from_json` carry it between processes."""
 
     url: str
     rate: float
+    started: str  # ISO time, UTC
     seconds: float
     sent: int
     ok: int
@@ -124,6 +139,7 @@ def report(
     return Report(
         url=url,
         rate=rate,
+        started=started.isoformat(),
         seconds=round(seconds, 3),
         sent=len(outcomes),
         ok=len(outcomes) - len(failed),

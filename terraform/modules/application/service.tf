@@ -14,8 +14,9 @@ resource "aws_ecs_cluster" "this" {
   }
 }
 
-# A service cannot be made without a task definition. This one is never started: the service begins
-# with no task, and the first release brings a task definition of the family var.name.
+# A service cannot be made without a task definition. This one has no image and cannot start: the first
+# release brings a task definition of the family var.name. Until then ECS tries now and then, in vain and
+# for nothing: registering the scalable target raises the desired count to its minimum.
 resource "aws_ecs_task_definition" "bootstrap" {
   family                   = "${var.name}-bootstrap"
   requires_compatibilities = ["FARGATE"]
