@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.api import AwsError
 from localcloud.services.ecs import events
+from localcloud.services.ecs.blue_green import STAGES
 from localcloud.services.ecs.deployments import Deployments
 from localcloud.services.ecs.scheduler import Start, Stop
 from localcloud.services.ecs.service_model import (
@@ -146,7 +147,7 @@ class ServiceEngine:
         elif last.strategy in SIDE_BY_SIDE:
             for number in filter(None, (last.source, last.target)):
                 revision = service.revisions[number]
-                if revision.requested:
+                if revision.requested or _has_part(last, number):
                     revision.requested = count
         self.wake()
 
@@ -180,6 +181,15 @@ class ServiceEngine:
         hook.status = "SUCCEEDED" if action == "CONTINUE" else "FAILED"
         deployment.updated_at = self._cloud.clock.now()
         self.wake()
+
+
+def _has_part(deployment: ServiceDeployment, number: str) -> bool:
+    """Whether a revision is meant to have tasks now, even where it was just scaled to none."""
+    if deployment.status != "IN_PROGRESS" or deployment.stage not in STAGES:
+        return False
+    if number == deployment.source:
+        return deployment.stage != "CLEAN_UP" and deployment.requested.get(number, 0) > 0
+    return STAGES.index(deployment.stage) > STAGES.index("SCALE_UP")
 
 
 def _settled(service: Service) -> bool:

@@ -329,6 +329,73 @@ def test_scale_out_during_bake_reaches_both_revisions(live: World):
     assert live.deployment()["status"] == "SUCCESSFUL"
 
 
+def reach(world: World, stage: str | None) -> None:
+    """Let time pass, as little as can be, until the deployment is there."""
+    for _ in range(4000):
+        if world.deployment().get("lifecycleStage") == stage:
+            return
+        world.seconds += 0.25
+        world.api.services.tick()
+        if world.deployment().get("lifecycleStage") != stage:
+            world.engine.run_pending()
+    raise AssertionError(f"{stage} was never reached")
+
+
+@pytest.mark.parametrize(
+    ("stage", "count"),
+    [
+        (None, 4),
+        ("SCALE_UP", 4),
+        ("SCALE_UP", 1),
+        ("POST_TEST_TRAFFIC_SHIFT", 4),
+        ("BAKE_TIME", 4),
+        ("BAKE_TIME", 1),
+        ("CLEAN_UP", 4),
+    ],
+)
+@pytest.mark.parametrize("ending", ["SUCCESSFUL", "ROLLBACK_SUCCESSFUL"])
+def test_a_desired_count_set_at_any_stage_outlives_the_deployment(
+    live: World, ending: str, stage: str | None, count: int
+):
+    live.release(3, lifecycleHooks=pause("POST_TEST_TRAFFIC_SHIFT", action="CONTINUE", minutes=1))
+    reach(live, stage)
+    live.update(desiredCount=count)
+    if ending != "SUCCESSFUL":
+        arn = live.deployment()["serviceDeploymentArn"]
+        live.call("StopServiceDeployment", serviceDeploymentArn=arn)
+    live.go(450, step=10.0)
+    assert live.deployment()["status"] == ending
+    assert live.service()["desiredCount"] == count
+    assert live.running() == ["3" if ending == "SUCCESSFUL" else "2"] * count
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("kind", ["crash", "pull"])
+def test_a_desired_count_set_during_a_broken_release_outlives_it(
+    live: World, kind: str, count: int
+):
+    live.engine.broken[live.arn(3)] = kind
+    live.release(3, deploymentCircuitBreaker={"enable": True, "rollback": True})
+    live.go(3)
+    live.update(desiredCount=count)
+    live.go(1000, step=10.0)
+    assert live.deployment()["status"] == "ROLLBACK_SUCCESSFUL"
+    assert live.service()["desiredCount"] == count
+    assert live.running() == ["2"] * count
+
+
+def test_scaling_to_none_and_back_during_bake_reaches_both_revisions(live: World):
+    live.release(3)
+    live.go(60)
+    live.update(desiredCount=0)
+    live.go(10)
+    assert live.running() == []
+    live.update(desiredCount=2)
+    live.go(20)
+    assert live.deployment()["lifecycleStage"] == "BAKE_TIME"
+    assert live.running() == ["2", "2", "3", "3"]
+
+
 def test_rollback_during_clean_up_launches_blue_again_first(live: World):
     live.release(3)
     live.go(60)
