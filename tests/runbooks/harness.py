@@ -39,7 +39,7 @@ class Running:
         """What it has printed so far."""
         return self.log.read_text(errors="replace")
 
-    def wait_for_output(self, text: str, timeout: float = 180.0) -> None:
+    def wait_for_output(self, text: str, timeout: float = 600.0) -> None:
         """Until `text` was printed; fails when the runbook ends first."""
         deadline = time.monotonic() + timeout
         while text not in self.output():

@@ -96,6 +96,9 @@ def _soak(
             outcomes=file,
         ) as load,
     ):
+        # Whoever types the runbooks has another machine than the tasks: from here on, what this
+        # process starts gives way to what serves.
+        os.nice(10)
         try:
             soak.run(arguments.requests / arguments.rate)
         finally:
@@ -115,7 +118,8 @@ def _page(steps: list[results.Step], rows: list[results.Row], rate: float) -> st
     how = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, local cloud at speed {SPEED}. "
         "Latency counts from when a request was due, without the 3-second ones. The steady state is "
-        "the minute before the first step and the pauses between steps."
+        "the minute before the first step and the pauses between steps. The runbooks run on the same "
+        "cores as everything else, at a lower priority (nice 10)."
     )
     return "\n\n".join([BEGIN, measured, results.table(rows), how, END])
 
