@@ -292,7 +292,7 @@ def _deploy(
     word, line = verdict.of_release(release.ending(outcome, asked), module.params["wait_for"])
     lines = [line, *outcome.reasons]
     if word not in (verdict.DEPLOYED, verdict.STILL_RUNNING):
-        lines += release.alarm_lines(outcome)
+        lines[1:1] = release.alarm_lines(outcome)
         service = release.look_once_more()
         lines += event_lines(service or {}, outcome.deployment.get("createdAt"))
         first = not release_of(state.live_definition)

@@ -18,6 +18,8 @@ CANARY = {
     "canary_bake_time_minutes": 2,
     "bake_time_minutes": 1,
 }
+# The lock of a killed run is free within seconds; whoever types faster than that waits for it.
+WAIT = ("-e", "lock_wait=60")
 LINEAR = {
     "strategy": "LINEAR",
     "linear_step_percent": 25,
@@ -123,11 +125,12 @@ class Sequence:
 
     def _killed_deploy(self) -> None:
         self._killed("deploy.yml", *self._options("v2"), at="SCALE_UP")
-        self._deploy("v2")
+        run = self._environment.run("deploy.yml", *self._options("v2"), *WAIT)
+        self._ended(run, 0, "DEPLOYED release v2")
 
     def _killed_rollback(self) -> None:
         self._killed("rollback.yml", "-e", "to=slow", at="SCALE_UP")
-        run = self._environment.run("rollback.yml", "-e", "to=slow")
+        run = self._environment.run("rollback.yml", "-e", "to=slow", *WAIT)
         self._ended(run, 0, "release slow")
 
     def _killed(self, runbook: str, *arguments: str, at: str) -> None:
