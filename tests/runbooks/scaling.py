@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.runbooks.deployment import SPEED
 from tests.runbooks.harness import Environment
+from tests.runbooks.traffic import RATE
 
 PATIENCE = 90.0  # wall seconds until tasks run
+CLOUD_MINUTE = 60.0 / float(SPEED)  # wall seconds
 
 
 class Scaling:
@@ -65,14 +68,28 @@ class Scaling:
         state = {"DynamicScalingInSuspended": suspended}
         self._autoscaling.register_scalable_target(**self._target, SuspendedState=state)
 
+    def out_by_policy(self) -> int:
+        """Have target tracking scale out under the load that there is; the desired count it sets.
+
+        With two tasks of blue and two of green a fifth is needed for each: the policy aims at a little
+        less than each of the four gets. Its metric needs a minute in which all four were healthy.
+        """
+        before = self.desired()
+        time.sleep(2 * CLOUD_MINUTE)
+        with self._aiming_at(requests=0.22 * RATE * CLOUD_MINUTE):
+            deadline = time.monotonic() + PATIENCE
+            while self.desired() <= before:
+                assert time.monotonic() < deadline, "nothing was scaled out"
+                time.sleep(0.2)
+        return self.desired()
+
     @contextmanager
-    def aiming_at(self, requests: float) -> Iterator[None]:
+    def _aiming_at(self, requests: float) -> Iterator[None]:
         """Have one more policy: so many of all requests a cloud minute for each healthy task."""
         policies = self._autoscaling.describe_scaling_policies(ServiceNamespace="ecs")
         terraforms = next(p for p in policies["ScalingPolicies"] if p["PolicyName"] == "requests")
         configuration = terraforms["TargetTrackingScalingPolicyConfiguration"]
-        specification = configuration["CustomizedMetricSpecification"]
-        for metric in specification["Metrics"]:
+        for metric in configuration["CustomizedMetricSpecification"]["Metrics"]:
             metric["Label"] = "of a test"  # each policy has a metric of its own
         named = {**self._target, "PolicyName": "test"}
         self._autoscaling.put_scaling_policy(
