@@ -157,7 +157,8 @@ def note(
     left = {*plan.steps, *failed} - set(done)
     if plan.app is not None and APP_MARK not in done:
         left.add(APP_MARK)
-    names = [APP_MARK, *found]
+    # Those included whose account could not be read this time: what Meta has of them is as before.
+    names = list(dict.fromkeys([APP_MARK, *found, *failed]))
     known = before.marks if before is not None else {}
     marks = {
         name: mark if name in done or name not in known else known[name]

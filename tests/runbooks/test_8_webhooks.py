@@ -86,3 +86,34 @@ def test_a_tenant_that_fails_is_named_and_ends_the_run_with_2(
     assert "nobody: (100/33)" in done.output
     assert "correct the id" in done.output
     assert "FAILED" in done.output
+
+
+def test_a_new_verify_token_under_traffic_loses_and_refuses_no_message(
+    environment: Environment, meta: DoubleClient
+) -> None:
+    begun = run(environment, meta, "webhooks.yml", "-e", "rotate=begin")
+    assert begun.returncode == 0, begun.output
+    arn = environment.outputs["whatsapp_secret_arn"]
+    new, old = environment.secret(arn)["verify_token"].split()
+    early = run(environment, meta, "webhooks.yml", "-e", "rotate=end")
+    assert early.returncode == 2
+    assert "still needed" in early.output
+    meta.watch(f"{environment.outputs['api_url']}/webhook")
+    meta.deliver(rate=20.0)
+    done = run(environment, meta, "deploy.yml", "-e", "lyo_whatsapp_token_version=2")
+    delivered = meta.stop_delivery(drain=20.0)
+    assert done.returncode == 0, done.output
+    assert "registering" in done.output
+    assert delivered["sent"] > 100
+    for bad in ("lost", "refused", "unanswered", "unrouted"):
+        assert delivered[bad] == 0, delivered
+    assert delivered["delivered"] == delivered["sent"]
+    assert meta.gaps() == []
+    for token in (new, old):
+        assert Customer(environment).handshake(token) == (200, "1158201444")
+    ended = run(environment, meta, "webhooks.yml", "-e", "rotate=end")
+    assert ended.returncode == 0, ended.output
+    assert environment.secret(arn)["verify_token"] == new
+    shown = begun.output + early.output + done.output + ended.output
+    assert new not in shown
+    assert old not in shown

@@ -290,6 +290,13 @@ def test_a_tenant_that_is_not_as_wanted_keeps_a_registration_incomplete() -> Non
     assert p.unconfirmed(None, ["da-mario"]) == []
 
 
+def test_a_tenant_that_cannot_be_read_for_once_keeps_its_mark() -> None:
+    before = Registered(*AIMS, "then", True, {"": "new", "da-mario": "new", "il-faro": "old"})
+    after = note(make(found(), before), before, failed=["il-faro", "invalid"])
+    assert after.marks == before.marks
+    assert after.confirmed == ["da-mario"]
+
+
 def test_a_new_tenant_that_was_not_written_has_no_mark() -> None:
     assert note(make(found(OLD))).marks == {"": "new"}
     assert note(make(found(OLD)), done=["da-mario"]).marks == {"": "new", "da-mario": "new"}
