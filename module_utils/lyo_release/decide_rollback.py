@@ -53,7 +53,10 @@ class Revision:
 
 @dataclass(frozen=True)
 class Choice:
-    """What to do: ``deploy`` a revision, ``none`` (nothing to undo) or ``refuse``."""
+    """What to do: ``deploy`` a revision, ``none`` (nothing to undo) or ``refuse``.
+
+    :ivar candidates: with a target, the names of all that has served, the target included.
+    """
 
     action: str
     reason: str
@@ -185,15 +188,15 @@ def choose(
             return Choice("none", f"{to} carries the traffic already")
         for revision in candidates:
             if names(to, revision):
-                return Choice("deploy", f"going back to {revision.name}", revision)
+                return Choice("deploy", f"going back to {revision.name}", revision, listed)
         known = ", ".join(listed) or "none"
-        return Choice("refuse", f"{to} has not served here; what has: {known}", None, listed)
+        return Choice("refuse", f"{to} has not served here; what has: {known}")
     undone = _already_undone(history, revisions, current, runs)
     if undone:
         more = (
             f"; to go elsewhere say -e to=<release>, one of {', '.join(listed)}" if listed else ""
         )
-        return Choice("none", undone + more, None, listed)
+        return Choice("none", undone + more)
     if not candidates:
         return Choice("refuse", "no former release has served here: there is nothing to go back to")
     target = candidates[0]

@@ -67,7 +67,7 @@ def percent(here: float) -> int:
         return 0
     low = int(here)
     if low == here or low + 1 >= len(_PERCENT):
-        return _PERCENT[min(low, len(_PERCENT) - 1)]
+        return _PERCENT[low]
     return (_PERCENT[low] + _PERCENT[low + 1]) // 2
 
 

@@ -39,6 +39,8 @@ GOOD, BACK, BAD = "SUCCESSFUL", "ROLLBACK_SUCCESSFUL", "STOPPED"
 
 def chosen(choice: Choice) -> str:
     assert choice.reason
+    assert (choice.action == "deploy") == (choice.target is not None)
+    assert choice.target is None or choice.target.name in choice.candidates
     return choice.target.release if choice.target else choice.action
 
 
@@ -225,7 +227,9 @@ def test_what_the_ledger_remembers(changes: dict[str, object], found: list[str])
 
 
 def test_the_ledger_remembers_each_definition_once_newest_first() -> None:
-    runs = [on_record(3), on_record(1), on_record(2), on_record(9, task_definition=f"{ARN}:3")]
+    failed = on_record(8, verdict="FAILED")
+    again = on_record(9, task_definition=f"{ARN}:3")
+    runs = [failed, on_record(3), on_record(1), on_record(2), again]
     found = remembered(runs, set())
     assert [r.release for r in found] == ["v3", "v1", "v2"]
     assert found[0] == Revision(

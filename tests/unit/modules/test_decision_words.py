@@ -87,6 +87,13 @@ AFTER = "deploy: v2, after the infrastructure exists"
         ),
         ({"live": live(matches=True)}, ["release: v2 is live and carries all production traffic"]),
         (
+            {"live": live(matches=True), "webhooks_reason": "the token is another one"},
+            [
+                "release: v2 is live and carries all production traffic",
+                "webhooks: the token is another one",
+            ],
+        ),
+        (
             {"live": live(**RUNNING, deployment_matches=True)},
             ["watch: a deployment of this release is already in progress"],
         ),

@@ -105,6 +105,7 @@ def pushed(digest: str, age: float, *tags: str) -> Image:
         (pushed("a", 31), ["url@sha256:a"], False),
         (pushed("a", 31, "v1"), ["url:v1"], False),
         (pushed("a", 31, "v2", "v1"), ["url:v1"], False),
+        (pushed("a", 31, "Xmas"), ["url:Xmas"], False),
         # The same digest in another repository, or another tag, is another image.
         (pushed("a", 31, "v1"), ["elsewhere@sha256:a", "elsewhere:v1", "url:v2"], True),
         (pushed("a", 31, "v1"), ["url-2@sha256:a", "url-2:v1"], True),

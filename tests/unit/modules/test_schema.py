@@ -126,6 +126,7 @@ def test_what_could_not_be_checked_is_said() -> None:
     [
         ([], None, None),
         ([run(2), run(1)], None, None),
+        ([run(2), run(1, **told(CONTRACTED))], CONTRACTED, None),
         ([run(3), run(2, **told(EXPANDED)), run(1, **told(CONTRACTED))], EXPANDED, None),
         # An older image names the revision alone: what it serves was said before.
         ([run(3, schema="b2"), run(2, schema="x"), run(1, **told(EXPANDED))], EXPANDED, None),
