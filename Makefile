@@ -26,7 +26,7 @@ test: setup lint ## lint, every test and the molecule scenarios
 molecule: setup ## the molecule scenario of every role, on one local cloud
 	@scripts/molecule
 
-chaos: setup ## every schedule of faults, where the tests try some
+chaos: setup ## kill runs at every call, and every schedule of faults: hours
 	@LYO_CHAOS=all pytest -s tests/chaos
 
 unit: setup ## the tests that start no server

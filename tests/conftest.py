@@ -13,6 +13,7 @@ DEPLOYMENT = pytest.StashKey[Deployment]()
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whatever ends the shared environment comes last, and never for a borrowed one."""
+    items.sort(key=lambda item: item.get_closest_marker("late") is not None)
     ending = [item for item in items if item.get_closest_marker("ends_environment")]
     items[:] = [item for item in items if item not in ending]
     if os.environ.get("LYO_TEST_STATE"):

@@ -1,8 +1,19 @@
-"""How much of everything is tried."""
+"""The environment that the runbooks' tests have left, and how much of everything is tried."""
 
 from __future__ import annotations
 
 import os
 
-# `make chaos` sets it: every schedule, instead of what fits into `make test`.
+import pytest
+
+from tests.conftest import DEPLOYMENT
+from tests.runbooks.harness import Environment
+
+# `make chaos` sets it: every row and every schedule, instead of what fits into `make test`.
 EVERYTHING = os.environ.get("LYO_CHAOS") == "all"
+
+
+@pytest.fixture(scope="session")
+def environment(request: pytest.FixtureRequest) -> Environment:
+    """env=local with some release live."""
+    return request.config.stash[DEPLOYMENT].environment()
