@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -214,11 +215,14 @@ def _already_undone(
     done = [d for d in history if d.status == "SUCCESSFUL" and d.revision in revisions]
     if not done or revisions[done[0].revision].task_definition != current:
         return ""
-    former = [revisions[d.revision] for d in done[1:]]
-    others = [r for r in former if r.task_definition != current]
-    left = others[0] if others else None
-    before = {r.task_definition for r in former[former.index(left) :]} if left else set()
-    if _was_rollback(done[0], current, left, before, runs):
+    # A restart deploys anew what serves; what counts is how that came to serve.
+    here = list(
+        itertools.takewhile(lambda d: revisions[d.revision].task_definition == current, done)
+    )
+    former = [revisions[d.revision] for d in done[len(here) :]]
+    left = former[0] if former else None
+    before = {r.task_definition for r in former}
+    if _was_rollback(here[-1], current, left, before, runs):
         return f"{left.name if left else 'the last release'} was rolled back already"
     return ""
 

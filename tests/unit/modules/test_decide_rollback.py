@@ -298,6 +298,38 @@ def test_a_rollback_of_which_only_the_ledger_knows() -> None:
     assert choice.action == "none"
 
 
+@pytest.mark.parametrize(
+    ("past", "runs", "expected"),
+    [
+        # v2 was rolled back to v1, then v1 was restarted: v2 must not come back.
+        ([1, 2, 1, 1], [{"deployment": "d3", "runbook": "restart.yml"}], "none"),
+        (
+            [1, 2, 1, 1],
+            [
+                {"deployment": "d3", "runbook": "restart.yml"},
+                {"deployment": "d2", "runbook": "rollback.yml"},
+            ],
+            "none",
+        ),
+        # v2 was released, then restarted.
+        ([1, 2, 2], [{"deployment": "d2", "runbook": "restart.yml"}], "v1"),
+        ([1, 2, 2, 2], [], "v1"),
+        # v1 was released again, on purpose, and restarted.
+        (
+            [1, 2, 1, 1],
+            [{"deployment": "d3", "runbook": "restart.yml"}, {"deployment": "d2"}],
+            "v2",
+        ),
+    ],
+)
+def test_a_restart_does_not_change_what_is_to_be_undone(
+    past: list[int], runs: list[dict[str, object]], expected: str
+) -> None:
+    records = [on_record(7 - n, **changes) for n, changes in enumerate(runs)]
+    deployments = history(*((GOOD, n) for n in past))
+    assert chosen(choose(deployments, REVISIONS, f"{ARN}:{past[-1]}", None, records)) == expected
+
+
 def test_a_deployment_that_does_not_serve_any_more_was_not_undone_by_it() -> None:
     past = history((GOOD, 1), (GOOD, 2), (GOOD, 1))
     assert chosen(choose(past, REVISIONS, f"{ARN}:3", None)) == "v1"
