@@ -129,14 +129,14 @@ def report(measured: list[Measured], latency: float) -> str:
         "",
         intro,
         "",
-        "| | accounts | seconds | accounts a second | calls | refused for a limit | CPU seconds |",
-        "|---|---|---|---|---|---|---|",
+        "| | accounts | seconds | accounts a second | calls | refused for a limit | CPU seconds | load before |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for m in [*loops, *ours]:
         name = "a loop, one call after the other" if m.case == LOOP else "`webhooks.yml`"
         lines.append(
             f"| {name} | {m.accounts:,} | {m.seconds:.1f} | {m.accounts / m.seconds:.0f} "
-            f"| {m.calls:,} | {m.limited} | {m.cpu:.1f} |"
+            f"| {m.calls:,} | {m.limited} | {m.cpu:.1f} | {m.load} |"
         )
     lines.append("")
     if loops:
