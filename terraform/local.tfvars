@@ -9,7 +9,7 @@ secret_recovery_days = 0
 
 # The local cloud answers with an error where AWS would; trying 25 times only hides it.
 provider_settings = {
-  max_retries       = 2
+  max_retries       = 5
   s3_use_path_style = true
 }
 

@@ -18,7 +18,7 @@ from tests.runbooks.harness import Environment, Run
 # So long that nothing is over before the rollback.
 LONG_BAKE = {
     "strategy": "BLUE_GREEN",
-    "bake_time_minutes": 30,
+    "bake_time_minutes": 8,
     "pause_timeout_minutes": 30,
     "healthy_timeout": 180,
 }
