@@ -1,6 +1,6 @@
 """Killed at any mutating call, a runbook is finished by typing it again.
 
-The rows are made from the calls of a clean run (`points.py`). Without LYO_CHAOS=all, each kind of call
+The rows are made from the calls of a clean run (`points.py`). With LYO_CHAOS=chain, each kind of call
 is tried on one side, sides and victims taking turns; the lock's and the record's, which every runbook
 has from the same code, with deploy.yml alone.
 """
