@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import hashlib
 import json
 import os
@@ -12,13 +14,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from .stream import Stream, explain_lock
 
 POLL_SECONDS = 0.2
+WAIT_POLL_SECONDS = 2.0
 # Variables of the caller's shell that would make Terraform do something else.
 FOREIGN = ("AWS_ENDPOINT_URL", "TF_CLI_ARGS", "TF_DATA_DIR", "TF_VAR_", "TF_WORKSPACE")
 # Those that say who the caller is; they stay only where the inventory names nobody.
@@ -213,7 +216,11 @@ class Terraform:
         """
         stream = Stream(total)
         log = self.data_dir / f"lyo-{arguments[0]}.jsonl"
-        with log.open("wb") as sink, log.open(encoding="utf-8", errors="replace") as source:
+        with (
+            self._working(arguments[0]) as inherited,
+            log.open("wb") as sink,
+            log.open(encoding="utf-8", errors="replace") as source,
+        ):
             child = subprocess.Popen(
                 [self.binary, *arguments],
                 cwd=self.project,
@@ -221,6 +228,7 @@ class Terraform:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                pass_fds=inherited,
                 # Out of reach of signals to a whole group: a second one would make Terraform
                 # stop at once, without saving its state.
                 start_new_session=True,
@@ -237,6 +245,32 @@ class Terraform:
         if child.returncode in (0, 2) and not stream.errors:
             return child.returncode
         raise self._failure(stream, arguments[0], child.returncode)
+
+    @contextlib.contextmanager
+    def _working(self, verb: str) -> Iterator[tuple[int, ...]]:
+        """A descriptor that an apply inherits, and with it a lock that lasts as long as it lives."""
+        if verb != "apply":
+            yield ()
+            return
+        with (self.data_dir / "lyo-working").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield (file.fileno(),)
+
+    def wait_for_interrupted(self) -> None:
+        """Wait while the Terraform of a run that was killed is still finishing.
+
+        It ends what it had begun, within the provider's own time limits, and saves the state. Until
+        then it holds the state's lock rightly: nobody should be told to break it.
+        """
+        with (self.data_dir / "lyo-working").open("ab") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    self.progress("wait", "Terraform still finishes what an interrupted run began", None)
+                    time.sleep(WAIT_POLL_SECONDS)
+                else:
+                    return
 
     def _read(self, source: IO[str], stream: Stream, stage: str) -> None:
         while True:

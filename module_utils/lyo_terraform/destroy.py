@@ -94,6 +94,8 @@ class Destruction:
         self.stack.aws.call("sts", "get_caller_identity")
         # Terraform outlives a run that was killed, and writes the state at its end.
         check = self.stack.check_mode
+        if not check:
+            self.terraform.wait_for_interrupted()
         self.stack.refuse_while_held(0 if check else self.stack.params["lock_timeout_seconds"])
         self.terraform.init()
         return Path(tempfile.mkdtemp(prefix="lyo-plan-", dir=self.terraform.data_dir))

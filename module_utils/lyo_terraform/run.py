@@ -128,6 +128,8 @@ class Stack:
         self.aws.call("sts", "get_caller_identity")
         if read_only:
             self.refuse_while_held(0)
+        elif not self.check_mode:
+            self.terraform.wait_for_interrupted()
         remove_forgotten(self.terraform.data_dir)
         self.terraform.init()
         return Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.terraform.data_dir))

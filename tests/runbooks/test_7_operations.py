@@ -246,11 +246,28 @@ def test_preflight_finds_what_a_release_would_stumble_over_before_it_writes(
     assert release_of(environment) == serving
 
 
+def as_it_is(environment: Environment) -> tuple[str, str]:
+    """The deployment settings that the service has: those of the last release, turned back or not."""
+    outputs = environment.outputs
+    services = environment.client("ecs").describe_services(
+        cluster=outputs["cluster_name"], services=[outputs["service_name"]]
+    )["services"]
+    found = services[0]["deploymentConfiguration"]
+    settings = {
+        "strategy": "BLUE_GREEN",
+        "bake_time_minutes": found["bakeTimeInMinutes"],
+        "pause_timeout_minutes": 30,
+        "healthy_timeout": 180,
+    }
+    return "-e", json.dumps({"lyo_deployment": settings})
+
+
 def test_diff_shows_what_a_deploy_would_change_and_changes_nothing(
     environment: Environment, serving: str
 ) -> None:
     other = "v1" if serving != "v1" else "v2"
-    run = environment.run("diff.yml", "-e", f"release={other}", "-e", "infra=skip")
+    asked = ("-e", f"release={other}", "-e", "infra=skip", *as_it_is(environment))
+    run = environment.run("diff.yml", *asked)
     assert run.returncode == 0, run.output
     assert f"-    lyo.release: {serving}" in run.output
     assert f"+    lyo.release: {other}" in run.output
@@ -258,8 +275,6 @@ def test_diff_shows_what_a_deploy_would_change_and_changes_nothing(
     assert "--- service" not in run.output
     assert "a deploy would do: " in run.output
     assert f"DIFFERS release {other} (was {serving})" in run.output
-    told = environment.run(
-        "diff.yml", "-e", f"release={other}", "-e", "infra=skip", "-e", "exit_code=true"
-    )
+    told = environment.run("diff.yml", *asked, "-e", "exit_code=true")
     assert told.returncode == 2, told.output
     assert environment.calls(run.started, writes=True) == []

@@ -1,0 +1,98 @@
+"""A Terraform that outlives the run that started it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.lyo_terraform import command
+from ansible.module_utils.lyo_terraform.command import Terraform
+
+# Interrupted, it finishes what it works on: until a file says that it has.
+FINISHING = """#!{python}
+import pathlib, signal, time
+here = pathlib.Path({here!r})
+signal.signal(signal.SIGINT, lambda *_: (here / "interrupted").touch())
+(here / "started").touch()
+while not (here / "finished").exists():
+    time.sleep(0.02)
+"""
+RUN = """
+import sys
+from pathlib import Path
+from module_utils.lyo_terraform.command import Terraform
+here = Path(sys.argv[1])
+terraform = Terraform(str(here / "terraform"), here, here / "data", {}, {}, lambda *_: None)
+terraform.follow(sys.argv[2], [sys.argv[2]])
+"""
+PATIENCE = 20.0
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < end, f"{path.name} has not come about"
+        time.sleep(0.02)
+
+
+class Site:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.told: list[str] = []
+        binary = folder / "terraform"
+        binary.write_text(FINISHING.format(python=sys.executable, here=str(folder)))
+        binary.chmod(0o755)
+        self.terraform = Terraform(
+            str(binary), folder, folder / "data", {}, {}, lambda *told: self.told.append(told[1])
+        )
+
+    def kill_during(self, verb: str) -> None:
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(self.folder), verb],
+            cwd=Path(__file__).parents[3],
+        )
+        wait_for(self.folder / "started")
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        if sys.platform == "linux":
+            wait_for(self.folder / "interrupted")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_an_apply_that_still_finishes_is_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.kill_during("apply")
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 2:
+            (site.folder / "finished").touch()
+        time_sleep(0.02)
+
+    time_sleep = time.sleep
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    site.terraform.wait_for_interrupted()
+    assert (site.folder / "finished").exists(), "it was not waited for"
+    assert "still finishes" in site.told[0]
+
+
+def test_a_plan_that_still_runs_is_nobodys_obstacle(site: Site) -> None:
+    site.kill_during("plan")
+    site.terraform.wait_for_interrupted()
+    assert site.told == []
+    (site.folder / "finished").touch()
+
+
+def test_where_nothing_runs_nothing_is_waited_for(site: Site) -> None:
+    site.terraform.wait_for_interrupted()
+    assert site.told == []
