@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..lyo_release import decide_rollback as back
 from ..lyo_release import live
 from ..lyo_release.former import HISTORY, RUNS, Former
 from ..lyo_release.schema import Schema, cannot_serve
-from ..lyo_release.task_definition import schema_of
+from ..lyo_release.task_definition import image_of, schema_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,34 @@ def broken(targets: Sequence[Target], after: Schema) -> list[str]:
     return lines
 
 
+def former_releases(
+    before: Iterable[str], now: Iterable[str], keep: int, image: Callable[[str], str]
+) -> list[str]:
+    """Return the task definitions of the last releases that served before the present one.
+
+    The same image under another task definition (a setting was changed, it was deployed again) is
+    another way back, but no other release: all of its definitions count as one.
+
+    :param before: task definitions that served, newest first.
+    :param now: those that serve or are being deployed.
+    :param keep: how many releases.
+    :param image: tells the image of a task definition.
+    """
+    present = list(now)
+    seen: set[str] = set()
+    own = {image(arn) for arn in present}
+    found = []
+    for arn in dict.fromkeys(before):
+        if arn in present:
+            continue
+        if image(arn) not in own:
+            if len(seen | {image(arn)}) > keep:
+                break
+            seen.add(image(arn))
+        found.append(arn)
+    return found
+
+
 def read(
     aws: Aws, cluster: str, service: str, ledger: Mapping[str, Any] | None, keep: int
 ) -> list[Target]:
@@ -77,7 +105,9 @@ def read(
             *back.remembered(runs, {d.arn for d in deployments}),
         )
     ]
-    earlier = [arn for arn in dict.fromkeys(before) if arn not in now][:keep]
+    earlier = former_releases(
+        before, now, keep, lambda arn: image_of(former.definition(arn)) or arn
+    )
     why = {**now, **dict.fromkeys(earlier, "can be rolled back to")}
     parallel(*(lambda arn=arn: former.definition(arn) for arn in why))
     return [

@@ -267,7 +267,9 @@ class Terraform:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    self.progress("wait", "Terraform still finishes what an interrupted run began", None)
+                    self.progress(
+                        "wait", "Terraform still finishes what an interrupted run began", None
+                    )
                     time.sleep(WAIT_POLL_SECONDS)
                 else:
                     return

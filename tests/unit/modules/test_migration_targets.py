@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.lyo_migration.targets import Target, broken, read
+from ansible.module_utils.lyo_migration.targets import Target, broken, former_releases, read
 from ansible.module_utils.lyo_release.schema import Schema
 from ansible.module_utils.lyo_release.task_definition import RELEASE_LABEL, SCHEMA_LABEL
 
@@ -14,6 +14,7 @@ LEDGER: dict[str, Any] = {"list_objects_v2": {"Contents": []}}
 
 def numbered(number: int, schema: str) -> dict[str, Any]:
     found = definition(number, release=f"v{number}")
+    found["containerDefinitions"][0]["image"] = f"booking@sha256:{str(number) * 64}"
     found["containerDefinitions"][0]["dockerLabels"] = {
         RELEASE_LABEL: f"v{number}",
         **({SCHEMA_LABEL: schema} if schema else {}),
@@ -51,6 +52,18 @@ def test_both_sides_of_a_deployment_in_progress_may_be_wanted() -> None:
     found.begin(3)
     names = {name.split()[0]: why for name, why in targets(found, keep=0)}
     assert names == {"v3": "is being deployed", "v2": "carries the traffic"}
+
+
+def test_a_release_that_was_deployed_again_counts_once() -> None:
+    images = {"a3": "three", "b2": "two", "a2": "two", "b3": "three", "a1": "one", "a0": "zero"}
+
+    def former(*before: str, keep: int) -> list[str]:
+        return former_releases(before, ["a3"], keep, images.__getitem__)
+
+    # Another definition of what serves is no other release.
+    assert former("b3", "b2", "a2", "a1", keep=1) == ["b3", "b2", "a2"]
+    assert former("b2", "a1", "a2", "a0", keep=2) == ["b2", "a1", "a2"]
+    assert former("a3", "b3", "b2", keep=0) == ["b3"]
 
 
 def test_without_a_service_nobody_is_in_the_way() -> None:
