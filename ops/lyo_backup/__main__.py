@@ -1,0 +1,122 @@
+"""`python -m lyo_backup <verb>`: see docs/backups.md.
+
+Exit codes: 0 good, 1 failed, 2 refused (nothing was changed), 3 a damaged backup was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import said
+from .failures import FAILED, REFUSED, EndError, explain
+from .settings import read, require_database, valid_id
+
+DATABASE_VERBS = ("dump", "restore", "verify")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with 2 like any refusal, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        said.wrong(f"{message} (see --help)")
+        said.event("refused", reason=message)
+        raise SystemExit(REFUSED)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    whole = _Parser(prog="lyo_backup", description="Logical backups of one database in S3.")
+    verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, help_text: str, *, with_id: bool = True, copies: bool = True) -> Any:
+        one = verbs.add_parser(name, help=help_text, description=help_text)
+        if with_id:
+            one.add_argument("--id", required=True, help="YYYYMMDDTHHMMSSZ-<8 hex digits>")
+        if copies:
+            one.add_argument("--copy", action="store_true", help="of the second bucket")
+        return one
+
+    verb("dump", "make a backup of the database", copies=False)
+    verb("check", "read a backup back and compare it with its manifest")
+    one = verb("restore", "restore a backup into an empty database")
+    one.add_argument(
+        "--no-owner", action="store_true", help="everything belongs to the connecting user"
+    )
+    verb("verify", "restore a backup into a scratch database and compare it with its manifest")
+    verb("list", "list the backups with their verdicts", with_id=False)
+    return whole
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a verb; returns the exit code.
+
+    :raises EndError: it ended otherwise than well.
+    """
+    # Not at the top: what a verb does not need it does not load.
+    from . import check, dump, listing, restore, verify
+
+    settings = read(os.environ)
+    if arguments.verb in DATABASE_VERBS:
+        require_database(os.environ)
+    backup_id = valid_id(arguments.id) if hasattr(arguments, "id") else ""
+    copy = getattr(arguments, "copy", False)
+    verbs: dict[str, Callable[[], int]] = {
+        "dump": lambda: dump.dump(settings, backup_id),
+        "check": lambda: check.check(settings, backup_id, copy=copy),
+        "restore": lambda: restore.restore(
+            settings, backup_id, copy=copy, no_owner=arguments.no_owner
+        ),
+        "verify": lambda: verify.verify(settings, backup_id, copy=copy),
+        "list": lambda: listing.listing(settings, copy=copy),
+    }
+    return verbs[arguments.verb]()
+
+
+def main(argv: list[str]) -> int:
+    """Run the program; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        return run(arguments)
+    except EndError as error:
+        reasons = getattr(error, "reasons", [str(error)])
+        for reason in reasons:
+            said.wrong(f"{error.event}: {reason}")
+        said.event(error.event, verb=arguments.verb, reasons=_cut(reasons))
+        return error.code
+    except (ClientError, BotoCoreError) as error:
+        return _failed(arguments.verb, str(explain(error, arguments.verb)))
+    except psycopg.Error as error:
+        text = " ".join(str(error).split())
+        return _failed(arguments.verb, f"the database: {text} (run the same again)")
+    except KeyboardInterrupt:
+        return _failed(arguments.verb, "interrupted: run the same again")
+
+
+def _failed(verb: str, reason: str) -> int:
+    said.wrong(f"failed: {reason}")
+    said.event("failed", verb=verb, reasons=_cut([reason]))
+    return FAILED
+
+
+def _cut(reasons: list[str]) -> list[str]:
+    """Shorten what would not fit into a line of the log."""
+    return [reason[: said.LONGEST_TEXT // 4] for reason in reasons[:10]]
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM, as ECS sends it, cleans up as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

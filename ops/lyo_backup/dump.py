@@ -1,0 +1,353 @@
+"""`dump`: one snapshot, table by table through pg_dump, compressed and streamed to S3.
+
+Nothing touches the disk. The manifest is written last: without it there is no backup, and whatever
+lies below the ID is what a broken run has left. The lock on its objects comes after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from . import VERSION, codec, database, parallel, said, tools
+from .failures import FailedError, RefusedError
+from .manifest import DATA, POST_DATA, PRE_DATA, REST, Manifest, Part, Sequence, Table
+from .settings import Settings
+from .store import BEGAN, MANIFEST, Store
+from .tools import Group, pattern
+from .upload import Upload
+
+# What another database left unfinished is removed after this time; of our own at once.
+ABANDONED = timedelta(days=2)
+PROGRAM = "pg_dump"
+
+
+def dump(settings: Settings, backup_id: str) -> int:
+    """Make a backup; one that is finished already is left as it is.
+
+    :raises RefusedError: another run is making this very backup.
+    :raises FailedError: it could not be finished.
+    """
+    tools.require([PROGRAM])
+    store = Store.of(settings)
+    with closing(database.connect("dump")) as lead:
+        if not database.try_lock(lead, f"lyo_backup {backup_id}"):
+            raise RefusedError(f"another run is making {backup_id}: wait for it")
+        found = store.manifest(backup_id)
+        if found is None:
+            _sweep(store, lead, backup_id)
+            found = _Run(settings, store, lead, backup_id).run()
+        else:
+            said.line(f"{backup_id} is finished already, since {found.finished}")
+        _protect(store, found)
+    said.event(
+        "finished",
+        verb="dump",
+        id=backup_id,
+        bytes=found.total_bytes,
+        tables=len(found.tables),
+        rows=sum(table.rows for table in found.tables),
+        schema_revision=found.schema_revision,
+    )
+    return 0
+
+
+def _sweep(store: Store, lead: database.Connection, backup_id: str) -> None:
+    """Remove what broken runs of this database have left, this ID's and others'."""
+    here = _place(lead)
+    for other in store.ids():
+        if other != backup_id and not _abandoned(store, lead, other, here):
+            continue
+        if count := store.remove_unfinished(other):
+            said.line(f"removed what an unfinished run has left of {other}: {count}")
+            said.event("removed", id=other, count=count)
+
+
+def _abandoned(store: Store, lead: database.Connection, other: str, here: str) -> bool:
+    """Whether an ID is unfinished and nobody works on it."""
+    if store.get(store.key(other, MANIFEST)) is not None:
+        return False
+    mark = store.document(store.key(other, BEGAN))
+    if mark.get("place") != here:
+        began = datetime.strptime(other[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return datetime.now(UTC) - began > ABANDONED
+    if not database.try_lock(lead, f"lyo_backup {other}"):
+        return False
+    database.release(lead, f"lyo_backup {other}")
+    # Somebody may have finished it between the two looks.
+    return store.get(store.key(other, MANIFEST)) is None
+
+
+def _place(lead: database.Connection) -> str:
+    """Which database this is: advisory locks are seen within one database only."""
+    info = lead.info
+    return f"{info.host}:{info.port}/{info.dbname}"
+
+
+def _protect(store: Store, manifest: Manifest) -> None:
+    """Lock the objects of a finished backup; also those that a broken run has left unlocked."""
+    retention = store.retention()
+    if not retention:
+        return
+    until: datetime = retention["ObjectLockRetainUntilDate"]
+    for part in manifest.parts:
+        if part.version_id and store.locked_until(part.key, part.version_id) is None:
+            store.lock(part.key, part.version_id, until)
+    said.event("locked", id=manifest.id, until=until.isoformat(timespec="seconds"))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A part to be made.
+
+    :ivar expected: bytes before compression, estimated.
+    """
+
+    name: str
+    section: str
+    table: str
+    arguments: tuple[str, ...]
+    filter: str = ""
+    expected: int = 0
+
+
+class _Run:
+    """One dump."""
+
+    def __init__(
+        self, settings: Settings, store: Store, lead: database.Connection, backup_id: str
+    ) -> None:
+        self._settings, self._store, self._lead, self._id = settings, store, lead, backup_id
+        self._group = Group()
+        self._env = tools.environment(os.environ)
+        self._progress = said.Progress("dump", 1)
+
+    def run(self) -> Manifest:
+        """Make the parts and the manifest; what was made is removed if it fails."""
+        began = time.monotonic()
+        self._store.put(self._store.key(self._id, BEGAN), _json({"place": _place(self._lead)}))
+        try:
+            manifest = self._make()
+            version = self._store.put(
+                self._store.key(self._id, MANIFEST), manifest.encode(), locked=True
+            )
+        except BaseException:
+            self._group.stop()
+            self._clean_up()
+            raise
+        self._forget_beginning()
+        seconds = time.monotonic() - began
+        plain = sum(part.plain_bytes for part in manifest.parts)
+        said.line(
+            f"{self._id}: {len(manifest.tables)} tables, {said.size(plain)} as"
+            f" {said.size(manifest.total_bytes)} in {said.duration(seconds)}"
+        )
+        said.event(
+            "dumped",
+            id=self._id,
+            seconds=round(seconds, 1),
+            plain_bytes=plain,
+            bytes=manifest.total_bytes,
+            manifest_version=version,
+        )
+        return manifest
+
+    def _clean_up(self) -> None:
+        # A manifest whose answer was lost would be there all the same.
+        try:
+            if self._store.get(self._store.key(self._id, MANIFEST)) is None:
+                self._store.remove_unfinished(self._id)
+        except Exception as error:
+            said.wrong(f"what was made of {self._id} is removed by the next dump: {error}")
+
+    def _forget_beginning(self) -> None:
+        for one in self._store.versions(self._id, BEGAN):
+            self._store.delete(one.key, one.version_id)
+
+    def _make(self) -> Manifest:
+        settings, lead = self._settings, self._lead
+        began = datetime.now(UTC)
+        lsn = str(database.one(lead, "SELECT pg_current_wal_insert_lsn()"))
+        lead.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        snapshot = str(database.one(lead, "SELECT pg_export_snapshot()"))
+        found = database.tables(lead)
+        columns = database.tenant_columns(lead, found, settings)
+        methods = {table.name: database.hash_method(lead, table) for table in found}
+        _hold(lead, found)
+        self._progress = said.Progress("dump", sum(table.bytes for table in found))
+        said.line(f"{self._id}: {len(found)} tables, {settings.jobs} at a time, from {lsn}")
+        made = self._all(snapshot, found, columns, methods)
+        before = database.sequences(lead)
+        rest = self._part(self._rest(snapshot, found, len(found) + 3))
+        after = database.sequences(lead)
+        parts = sorted([*made.parts, rest], key=lambda part: part.key)
+        manifest = Manifest(
+            id=self._id,
+            began=began.isoformat(timespec="seconds"),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            server_version=str(database.one(lead, "SHOW server_version")),
+            tools={PROGRAM: tools.version(PROGRAM), "lyo_backup": VERSION},
+            database=lead.info.dbname,
+            encoding=str(database.one(lead, "SHOW server_encoding")),
+            schema_revision=database.schema_revision(lead, settings.schema_table),
+            snapshot_lsn=lsn,
+            tables=tuple(sorted(made.tables, key=lambda table: table.name)),
+            sequences=tuple(
+                Sequence(name, *before[name], *after[name])
+                for name in sorted(before)
+                if name in after
+            ),
+            constraints=database.constraints(lead),
+            indexes=tuple(database.indexes(lead)),
+            roles=tuple(database.roles(lead)),
+            parts=tuple(parts),
+            total_bytes=sum(part.bytes for part in parts),
+            jobs=settings.jobs,
+            compression=settings.compression,
+        )
+        lead.execute("COMMIT")
+        return manifest
+
+    def _all(
+        self,
+        snapshot: str,
+        found: list[database.Found],
+        columns: Any,
+        methods: dict[str, str],
+    ) -> _Made:
+        """Make every part but the rest, and measure every table, both largest first."""
+        common = self._common(snapshot)
+        jobs = [
+            _Job("0001-pre-data", PRE_DATA, "", (*common, "--section=pre-data")),
+            _Job("0002-post-data", POST_DATA, "", (*common, "--section=post-data")),
+        ]
+        for number, table in enumerate(found, 3):
+            only = ("--section=data", "--table", pattern(table.schema, table.table))
+            name = f"{number:04}-{_plain(table.name)}"
+            jobs.append(_Job(name, DATA, table.name, (*common, *only), expected=table.bytes))
+        made = _Made([], [])
+
+        def part(job: _Job) -> Callable[[], None]:
+            return lambda: made.parts.append(self._part(job))
+
+        def measured(table: database.Found) -> Callable[[], None]:
+            column = columns.get(table.name, "")
+            return lambda: made.tables.append(
+                _measure(snapshot, table, column, methods[table.name])
+            )
+
+        # The tables first: the two small parts fill a gap at the end.
+        ordered = jobs[2:] + jobs[:2]
+        parallel.run(
+            self._group,
+            [
+                (self._settings.jobs, [part(job) for job in ordered]),
+                (self._settings.jobs, [measured(table) for table in found]),
+            ],
+            # The snapshot lives as long as this session; its end has to be noticed.
+            self._beat,
+        )
+        return made
+
+    def _common(self, snapshot: str) -> tuple[str, ...]:
+        return (
+            "--format=custom",
+            "--compress=none",
+            f"--snapshot={snapshot}",
+            f"--lock-wait-timeout={database.LOCK_SECONDS * 1000}",
+        )
+
+    def _beat(self) -> None:
+        self._lead.execute("SELECT 1")
+
+    def _rest(self, snapshot: str, found: list[database.Found], number: int) -> _Job:
+        """The part with sequences, large objects and what extensions keep."""
+        # Names come by standard input: a command line is not long enough for all of them.
+        excluded = "".join(
+            f"exclude table_data {pattern(table.schema, table.table)}\n" for table in found
+        )
+        arguments = (*self._common(snapshot), "--section=data", "--filter=-")
+        return _Job(f"{number:04}-rest", REST, "", arguments, excluded)
+
+    def _part(self, job: _Job) -> Part:
+        """Make one part."""
+        settings = self._settings
+        key = self._store.key(self._id, f"parts/{job.name}{codec.suffix(settings.compression)}")
+        upload = Upload(self._store, key, job.expected)
+        coder = codec.encoder(settings.compression)
+        plain = 0
+        with ExitStack() as stack:
+            stack.callback(upload.abort)
+            child = stack.enter_context(
+                self._group.run(
+                    [PROGRAM, *job.arguments],
+                    self._env,
+                    stdin=tools.PIPE if job.filter else tools.NOTHING,
+                    stdout=tools.PIPE,
+                )
+            )
+            if job.filter:
+                child.write(job.filter.encode())
+                child.close()
+            for chunk in child.read():
+                plain += len(chunk)
+                upload.write(coder.add(chunk))
+                self._progress.add(len(chunk))
+            child.wait(f"dumping {job.table or job.section}")
+            upload.write(coder.end())
+            done = upload.finish()
+        said.event("part", key=key, table=job.table, bytes=done.bytes, plain_bytes=plain)
+        return Part(key, job.section, job.table, done.bytes, plain, done.sha256, done.version_id)
+
+
+@dataclass
+class _Made:
+    """Parts and tables, as jobs finish them."""
+
+    parts: list[Part]
+    tables: list[Table]
+
+
+def _hold(lead: database.Connection, found: list[database.Found]) -> None:
+    """Keep every table as it is until the dump has ended, as pg_dump itself would.
+
+    :raises FailedError: one cannot be had; the message names it.
+    """
+    for table in found:
+        query = sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(
+            sql.Identifier(table.schema, table.table)
+        )
+        try:
+            lead.execute(query)
+        except psycopg.errors.LockNotAvailable as error:
+            raise FailedError(
+                f"{table.name} has been locked by somebody for {database.LOCK_SECONDS} s"
+                " (a migration?): run the same again when it is through"
+            ) from error
+
+
+def _measure(snapshot: str, table: database.Found, column: str, method: str) -> Table:
+    """Measure a table as it is in a snapshot of another session."""
+    with closing(database.connect("measure")) as connection:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+        return database.measure(connection, table, column, method)
+
+
+def _plain(name: str) -> str:
+    """Return a name as a key may have it."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:100]
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"

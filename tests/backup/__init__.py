@@ -1,0 +1,1 @@
+"""Tests of the program for logical backups: ops/lyo_backup."""

@@ -1,0 +1,141 @@
+"""An S3 on this machine: moto's, with a door in front that fails, waits or kills on purpose."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
+from werkzeug.serving import make_server
+
+ACCOUNT, REGION = "123456789012", "eu-south-1"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIALYOBACKUPTESTS",
+    "AWS_SECRET_ACCESS_KEY": "lyo-backup-tests-secret-access-key",
+    "AWS_DEFAULT_REGION": REGION,
+}
+ERROR = """<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>{code}</Code><Message>{message}</Message><RequestId>r</RequestId></Error>"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call as the door sees it."""
+
+    number: int
+    method: str
+    path: str
+    query: dict[str, list[str]]
+
+    @property
+    def writes(self) -> bool:
+        return self.method in ("PUT", "POST", "DELETE")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a call is answered with instead."""
+
+    status: int
+    code: str
+    message: str = "on purpose"
+
+
+@dataclass
+class Door:
+    """What happens to a call: before it, after it; both may be set by a test.
+
+    :ivar before: returns a refusal, or None to let it through.
+    """
+
+    before: Callable[[Request], Refusal | None] = lambda _: None
+    after: Callable[[Request], None] = lambda _: None
+    calls: list[Request] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Let everything through, and count from the beginning."""
+        self.before, self.after = lambda _: None, lambda _: None
+        self.calls = []
+
+
+class S3:
+    """The server, from `start` to `stop`."""
+
+    def __init__(self, host: str, port: int = 4570) -> None:
+        assert host.startswith("127.")
+        self.endpoint = f"http://{host}:{port}"
+        self.door = Door()
+        self._moto: Any = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+        self._server = make_server(host, port, self._serve, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def environment(self) -> dict[str, str]:
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint}
+
+    def client(self) -> Any:
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def bucket(self, name: str, *, lock: bool = False, versions: bool = True) -> None:
+        """A new, empty bucket."""
+        s3 = self.client()
+        s3.create_bucket(
+            Bucket=name,
+            ObjectLockEnabledForBucket=lock,
+            CreateBucketConfiguration={"LocationConstraint": REGION},
+        )
+        if versions:
+            s3.put_bucket_versioning(
+                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
+            )
+
+    def damage(self, bucket: str, key: str, change: Callable[[bytes], bytes]) -> None:
+        """Change a stored object behind everybody's back: same version, other bytes."""
+        stored = s3_backends[ACCOUNT]["aws"].buckets[bucket].keys[key]
+        content = change(stored.value)
+        stored._value_buffer.seek(0)
+        stored._value_buffer.truncate()
+        stored._value_buffer.write(content)
+        stored.contentsize = len(content)
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        with self._lock:
+            request = Request(
+                len(self.door.calls) + 1,
+                environ["REQUEST_METHOD"],
+                environ["PATH_INFO"],
+                parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True),
+            )
+            self.door.calls.append(request)
+        refusal = self.door.before(request)
+        if refusal is not None:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            environ["wsgi.input"].read(length)
+            body = ERROR.format(code=refusal.code, message=refusal.message).encode()
+            start_response(
+                f"{refusal.status} Refused",
+                [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))],
+            )
+            return [body]
+        answer: Iterable[bytes] = list(self._moto(environ, start_response))
+        self.door.after(request)
+        return answer
