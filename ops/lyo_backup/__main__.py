@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         said.wrong(f"{message} (see --help)")
-        said.event("refused", reason=message)
+        said.event("refused", reason=message, reasons=[message])
         raise SystemExit(REFUSED)
 
 
@@ -91,7 +91,8 @@ def main(argv: list[str]) -> int:
         reasons = getattr(error, "reasons", [str(error)])
         for reason in reasons:
             said.wrong(f"{error.event}: {reason}")
-        said.event(error.event, verb=arguments.verb, reasons=_cut(reasons))
+        short = said.short(reasons)
+        said.event(error.event, verb=arguments.verb, reason=short[0], reasons=short)
         return error.code
     except (ClientError, BotoCoreError) as error:
         return _failed(arguments.verb, str(explain(error, arguments.verb)))
@@ -104,13 +105,9 @@ def main(argv: list[str]) -> int:
 
 def _failed(verb: str, reason: str) -> int:
     said.wrong(f"failed: {reason}")
-    said.event("failed", verb=verb, reasons=_cut([reason]))
+    (short,) = said.short([reason])
+    said.event("failed", verb=verb, reason=short, reasons=[short])
     return FAILED
-
-
-def _cut(reasons: list[str]) -> list[str]:
-    """Shorten what would not fit into a line of the log."""
-    return [reason[: said.LONGEST_TEXT // 4] for reason in reasons[:10]]
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

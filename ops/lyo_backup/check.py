@@ -38,7 +38,12 @@ def check(settings: Settings, backup_id: str, *, copy: bool = False) -> int:
         f" read in {said.duration(seconds)}"
     )
     said.event(
-        "checked", id=backup_id, bytes=manifest.total_bytes, seconds=round(seconds, 1), copy=copy
+        "done",
+        verb="check",
+        id=backup_id,
+        bytes=manifest.total_bytes,
+        seconds=round(seconds, 1),
+        copy=copy,
     )
     return 0
 
@@ -108,5 +113,5 @@ def give_verdict(
         "at": now.isoformat(timespec="seconds"),
     }
     store.put(key, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
-    said.event("verdict", id=backup_id, verdict=verdict, reasons=reasons, by=by, key=key)
+    said.event("verdict", **{**document, "reasons": said.short(reasons)}, key=key)
     return key

@@ -51,7 +51,7 @@ def dump(settings: Settings, backup_id: str) -> int:
             said.line(f"{backup_id} is finished already, since {found.finished}")
         _protect(store, found)
     said.event(
-        "finished",
+        "done",
         verb="dump",
         id=backup_id,
         bytes=found.total_bytes,

@@ -23,7 +23,7 @@ def listing(settings: Settings, *, copy: bool = False) -> int:
             f"  schema {one.get('schema_revision') or '-'}  {'; '.join(one['reasons'])}"
         )
     finished = sum(one["verdict"] != UNFINISHED for one in found)
-    said.event("listed", count=len(found), finished=finished)
+    said.event("done", verb="list", count=len(found), finished=finished)
     return 0
 
 

@@ -35,7 +35,7 @@ def restore(
     with closing(database.connect("restore")) as lead:
         seconds = fill(settings, store, manifest, lead, no_owner=no_owner)
     said.event(
-        "finished",
+        "done",
         verb="restore",
         id=backup_id,
         seconds=round(seconds, 1),

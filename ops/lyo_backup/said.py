@@ -14,7 +14,7 @@ from typing import Any
 # How the lines begin that a runbook reads.
 PREFIX = "lyo.backup: "
 # The log driver splits lines above 16 KiB, so what may be long is cut.
-LONGEST_TEXT = 3000
+MOST_REASONS, LONGEST_REASON = 10, 750
 PROGRESS_SECONDS = 2.0
 
 _lock = threading.Lock()
@@ -36,6 +36,13 @@ def wrong(text: str) -> None:
     """Say to people what is wrong, on stderr."""
     with _lock:
         print(f"backup: {text}", file=sys.stderr, flush=True)
+
+
+def short(reasons: list[str]) -> list[str]:
+    """Return reasons as an event may have them: not too many, not too long."""
+    more = len(reasons) - MOST_REASONS
+    cut = [reason[:LONGEST_REASON] for reason in reasons[:MOST_REASONS]]
+    return [*cut, f"and {more} more"] if more > 0 else cut
 
 
 def size(count: float) -> str:
@@ -84,15 +91,18 @@ class Progress:
         rate = done / seconds
         total = max(self._total, done)
         left = (total - done) / rate if rate else 0.0
+        text = (
+            f"{self._verb}: {size(done)} of about {size(total)},"
+            f" {size(rate)}/s, {duration(left)} left"
+        )
         event(
             "progress",
             verb=self._verb,
+            text=text,
+            percent=min(99, 100 * done // total),
             bytes=done,
             total=total,
             bytes_per_second=round(rate),
             seconds_left=round(left),
         )
-        line(
-            f"{self._verb}: {size(done)} of about {size(total)},"
-            f" {size(rate)}/s, {duration(left)} left"
-        )
+        line(text)

@@ -17,6 +17,8 @@ from .store import Store
 from .tools import Group
 
 AMCHECK = "pg_amcheck"
+# Its exit code where it could look at everything and found something.
+CORRUPT = 2
 MOST_REASONS = 20
 
 
@@ -50,7 +52,7 @@ def verify(settings: Settings, backup_id: str, *, copy: bool = False) -> int:
         f" {rows} rows, {len(manifest.sequences)} sequences, {len(manifest.constraints)} constraints"
     )
     said.event(
-        "finished",
+        "done",
         verb="verify",
         id=backup_id,
         verdict=check.VERIFIED,
@@ -150,7 +152,7 @@ def amcheck(settings: Settings, lead: database.Connection) -> list[str]:
         AMCHECK,
         f"--jobs={settings.jobs}",
         "--heapallindexed",
-        tools.target(lead.info.dbname).replace("--dbname", "--database"),
+        tools.target(lead.info.dbname).removeprefix("--dbname="),
     ]
     with Group().run(argv, tools.environment(os.environ), stdout=tools.PIPE) as child:
         output = b"".join(child.read()).decode(errors="replace")
@@ -158,6 +160,6 @@ def amcheck(settings: Settings, lead: database.Connection) -> list[str]:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if code == 0:
         return []
-    if not lines:
+    if code != CORRUPT or not lines:
         raise FailedError(f"pg_amcheck ended with {code}: {child.errors}")
     return [f"amcheck: {line}" for line in lines[:MOST_REASONS]]

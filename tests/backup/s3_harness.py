@@ -104,9 +104,7 @@ class S3:
             CreateBucketConfiguration={"LocationConstraint": REGION},
         )
         if versions:
-            s3.put_bucket_versioning(
-                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
-            )
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
     def damage(self, bucket: str, key: str, change: Callable[[bytes], bytes]) -> None:
         """Change a stored object behind everybody's back: same version, other bytes."""

@@ -1,0 +1,61 @@
+"""One server, one S3 and one backup for all tests of this folder; each test has databases of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.backup.harness import BUCKET, COPIES, ID, Bench, Postgres
+from tests.backup.s3_harness import S3
+from tests.backup.schema import fill
+from tests.localcloud import booking_harness
+
+
+@pytest.fixture(scope="session")
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("backup")
+    postgres = Postgres(folder)
+    postgres.start()
+    s3 = S3(f"{booking_harness.NETWORK}.8")
+    s3.start()
+    s3.bucket(BUCKET, lock=True)
+    s3.bucket(COPIES, lock=True)
+    made = Bench(postgres, s3)
+    made.fresh("live")
+    fill(made, "live")
+    yield made
+    s3.stop()
+    postgres.stop()
+
+
+@pytest.fixture
+def bench(_servers: Bench) -> Iterator[Bench]:
+    """The servers, with nothing that fails on purpose."""
+    _servers.s3.door.open()
+    yield _servers
+    _servers.s3.door.open()
+
+
+@pytest.fixture(scope="session")
+def made(_servers: Bench) -> str:
+    """A finished backup of `live`, for tests that only read it."""
+    backup_id = ID.format("a")
+    _servers.run("live", "dump", "--id", backup_id)
+    return backup_id
+
+
+@pytest.fixture
+def own(bench: Bench, request: pytest.FixtureRequest) -> str:
+    """A finished backup of a test's own, to be damaged."""
+    backup_id = new_id()
+    bench.run("live", "dump", "--id", backup_id)
+    return backup_id
+
+
+_number = iter(range(1, 10_000))
+
+
+def new_id() -> str:
+    """An ID that no other test has."""
+    return f"20261127T130000Z-{next(_number):08x}"
