@@ -1,0 +1,1 @@
+"""Backups as the runbooks see them: names, catalogue, snapshots, the ops program, retention."""
