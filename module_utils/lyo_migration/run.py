@@ -13,7 +13,7 @@ from ..lyo_progress import Progress
 from ..lyo_release import verdict
 from . import checks, effects, events, targets
 from .lint import Result, lint
-from .snapshot import Snapshot
+from .snapshot import PlanSnapshot
 from .squawk import SquawkError
 from .task import MigrationTask, Outcome
 
@@ -269,7 +269,7 @@ class Migrator:
             raise StopError(
                 ["the outputs name no database to take a snapshot of: run deploy.yml first"]
             )
-        snapshot = Snapshot(
+        snapshot = PlanSnapshot(
             self.aws,
             instance,
             plan.digest,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.lyo_aws import AwsFailure
-from ansible.module_utils.lyo_migration.snapshot import Snapshot, name, usable
+from ansible.module_utils.lyo_backup.snapshots import of_rds
+from ansible.module_utils.lyo_migration.snapshot import PlanSnapshot, name, usable
 
 from .fakes import FakeAws
 
@@ -39,14 +40,14 @@ def test_a_name_says_instance_plan_and_time() -> None:
     ],
 )
 def test_a_repeated_run_finds_what_it_made(snapshots: list[Any], found: str | None) -> None:
-    usable_one = usable(snapshots, "lyo", DIGEST, NOW)
-    assert (usable_one or {}).get("DBSnapshotIdentifier") == found
+    usable_one = usable([of_rds(one) for one in snapshots], "lyo", DIGEST, NOW)
+    assert (usable_one.name if usable_one else None) == found
 
 
 def taken(aws: FakeAws, wait: float = 60.0) -> tuple[str, list[float]]:
     slept: list[float] = []
     times = iter(range(1000))
-    snapshot = Snapshot(
+    snapshot = PlanSnapshot(
         aws, "lyo", DIGEST, wait, lambda *_: None, slept.append,
         lambda: NOW + timedelta(seconds=10 * next(times)),
     )  # fmt: skip
