@@ -5,11 +5,11 @@ A line ``lyo.migrate: {"event": …}`` is for the runbook; every other line is f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..lyo_release.said import parse as parse_event
 from ..lyo_release.schema import Schema
 from .lint import Migration
 
@@ -59,13 +59,7 @@ class Plan:
 
 def parse(line: str) -> dict[str, Any] | None:
     """Return the event of a line, None for a line that is for people."""
-    if not line.startswith(PREFIX):
-        return None
-    try:
-        event = json.loads(line.removeprefix(PREFIX))
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+    return parse_event(line, PREFIX)
 
 
 def plan(events: Iterable[Mapping[str, Any]]) -> Plan:

@@ -10,12 +10,11 @@ from typing import Any
 from ..lyo_aws import Aws
 from ..lyo_progress import Progress
 from ..lyo_release import live, schema
-from ..lyo_release.run_task import OneOff, judge
+from ..lyo_release.run_task import OneOff
+from ..lyo_release.said import Event, Lines, follow
 from . import events
 
 NAME = "migrate"
-# The log may arrive later than the end of the task.
-REPORT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,28 +36,6 @@ class Outcome:
     log: tuple[str, ...]
     reasons: tuple[str, ...]
     schema: schema.Schema | None
-
-
-class _Lines:
-    """Progress of a task: its events in words, its other lines as they are."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def __call__(self, stage: str, text: str, percent: int | None = None) -> None:
-        self._progress(stage, text, percent)
-
-    def line(self, text: str) -> None:
-        """Show a line of the log, unless it is for the runbook alone."""
-        said = text.strip()
-        event = events.parse(said)
-        if event is not None:
-            share = event.get("percent")
-            shown = events.said_text(event)
-            if shown:
-                self._progress(NAME, shown, share if isinstance(share, int) else None)
-        elif not said.startswith(schema.SAID):
-            self._progress.line(text)
 
 
 def settings(task: Mapping[str, Any], timeouts: Mapping[str, str], attempts: int) -> dict[str, Any]:
@@ -103,7 +80,7 @@ class MigrationTask:
             "task": settings(self.params["task"], self.params["timeouts"], self.params["attempts"]),
             "migrates": True,
         }
-        lines: Any = _Lines(self.progress)
+        lines: Any = Lines(self.progress, NAME, events.parse, events.said_text, schema.SAID)
         return OneOff(self.aws, lines, params, self._sleep, self._clock)
 
     def adopt(self) -> Outcome | None:
@@ -148,33 +125,21 @@ class MigrationTask:
         return self._follow(one_off, arn, definition)
 
     def _follow(self, one_off: OneOff, arn: str, definition: Mapping[str, Any]) -> Outcome:
-        said: list[Mapping[str, Any]] = []
-        lines: list[str] = []
+        container = str(self.params["outputs"]["container_name"])
 
-        def listen(line: str) -> None:
-            event = events.parse(line)
-            if event is not None:
-                said.append(event)
-            elif not line.startswith(schema.SAID):
-                lines.append(line)
+        def ended(_: Sequence[Event], lines: Sequence[str]) -> bool:
+            # The line about the schema is the last one that the command says.
+            return not self.params["reports"] or schema.said(lines) is not None
 
-        one_off.listen = listen
-        task, log = one_off.follow(arn, definition)
-        code, wrong = judge(task, str(self.params["outputs"]["container_name"]))
-        running = task.get("lastStatus") != "STOPPED"
-        until = self._clock() + REPORT_SECONDS
-        # The line about the schema is the last one that the command says.
-        while not running and code is not None and schema.said(log.lines) is None:
-            if self._clock() > until or not self.params["reports"]:
-                break
-            self._sleep(1.0)
-            log.read()
+        told = follow(
+            one_off, arn, definition, container, events.parse, ended, self._sleep, self._clock
+        )
         return Outcome(
-            code,
-            running,
+            told.code,
+            told.running,
             arn,
-            tuple(said),
-            tuple(lines[-40:]),
-            tuple(wrong),
-            schema.said(log.lines),
+            told.events,
+            tuple(line for line in told.lines if not line.startswith(schema.SAID)),
+            told.reasons,
+            schema.said(told.lines),
         )
