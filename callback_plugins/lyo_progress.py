@@ -53,6 +53,7 @@ BAD_VERDICTS = ("DIFFERS", "DRIFTED", "FAILED", "ROLLED_BACK", "STILL_RUNNING")
 COLORS = {
     "UNCHANGED": "green",
     "DEPLOYED": "green",
+    "BACKED_UP": "green",
     "MIGRATED": "green",
     "APPLIED": "green",
     "DESTROYED": "green",

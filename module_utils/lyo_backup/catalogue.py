@@ -109,16 +109,16 @@ class Catalogue:
     def read(self, verdicts: int | None = None) -> list[Logical]:
         """Return every backup, complete or not, oldest first.
 
-        :param verdicts: of how many complete ones, from the newest, the verdict is read; of all by default.
+        :param verdicts: of how many, from the newest, the verdict is read; of all by default.
         :raises AwsFailure: the bucket cannot be read.
         """
         listed = self.aws.all(
             "s3", "list_objects_v2", "Contents", Bucket=self.bucket, Prefix=self.prefix
         )
         found = of_listing(listed, self.prefix)
-        complete = [backup for backup in found if backup.complete]
-        wanted = complete if verdicts is None else complete[-verdicts:] if verdicts else []
-        with_verdict = [backup for backup in wanted if backup.verdict_key]
+        with_verdict = [backup for backup in found if backup.verdict_key]
+        if verdicts is not None:
+            with_verdict = with_verdict[-verdicts:] if verdicts else []
         read: dict[str, Logical] = {}
         for start in range(0, len(with_verdict), READ_AT_ONCE):
             some = with_verdict[start : start + READ_AT_ONCE]

@@ -23,6 +23,7 @@ class Run:
     :ivar revision: git revision of this repository, with ``-dirty`` where it was changed.
     :ivar aim: task definition that a rollback sets out to deploy, known from its beginning.
     :ivar baking: whether the run left its release while that could still be turned back.
+    :ivar backup: ID of the backup that the run made.
     :ivar schema: schema revision of the database after the run, as its migrations said.
     :ivar schema_serves: revisions whose releases that schema serves.
     :ivar schema_contracted: revisions whose releases it no longer serves.
@@ -54,6 +55,7 @@ class Run:
     schema_range: tuple[str, ...] = ()
     aim: str = ""
     baking: bool = False
+    backup: str = ""
 
     @property
     def key(self) -> str:
@@ -81,6 +83,7 @@ _AT_THE_END = (
     "schema_contracted",
     "schema_range",
     "baking",
+    "backup",
 )
 _TUPLES = ("reasons", "schema_serves", "schema_contracted", "schema_range")
 

@@ -80,7 +80,13 @@ class MigrationTask:
             "task": settings(self.params["task"], self.params["timeouts"], self.params["attempts"]),
             "migrates": True,
         }
-        lines: Any = Lines(self.progress, NAME, events.parse, events.said_text, schema.SAID)
+        lines: Any = Lines(
+            self.progress,
+            NAME,
+            events.parse,
+            events.said_text,
+            lambda line: line.startswith(schema.SAID),
+        )
         return OneOff(self.aws, lines, params, self._sleep, self._clock)
 
     def adopt(self) -> Outcome | None:

@@ -56,7 +56,7 @@ class Lines:
     :param stage: what the events' progress belongs to.
     :param parsed: returns the event of a line.
     :param words: returns what a person reads of an event, empty for nothing.
-    :param hidden: how lines begin that are for the runbook besides.
+    :param hidden: tells the other lines that are not for people.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Lines:
         stage: str,
         parsed: Callable[[str], Event | None],
         words: Callable[[Event], str],
-        hidden: str = "",
+        hidden: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._progress, self._stage = progress, stage
         self._parsed, self._words, self._hidden = parsed, words, hidden
@@ -85,7 +85,7 @@ class Lines:
                 self._progress(
                     self._stage, shown, int(share) if isinstance(share, (int, float)) else None
                 )
-        elif not self._hidden or not said.startswith(self._hidden):
+        elif not self._hidden(said):
             self._progress.line(text)
 
 

@@ -17,6 +17,7 @@ NAMES = [
     "ecs_release",
     "ecs_rollback",
     "ecs_run_task",
+    "environment_backup",
     "environment_leftovers",
     "http_checks",
     "phase_validation",

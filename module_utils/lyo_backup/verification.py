@@ -1,0 +1,79 @@
+"""Verification of a logical backup: restored into a scratch instance of its own, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..lyo_aws import AwsFailure
+from ..lyo_progress import Progress
+from ..lyo_release.said import Told
+from . import scratch
+from .program import VERIFIES, Program
+from .reading import Place
+from .scratch import Instances
+
+
+class Verifier:
+    """Makes the scratch instance, runs the verification on it, and deletes it, whatever comes of it.
+
+    :param params: the module's arguments: ``scratch_class``, ``scratch_timeout``.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        program: Program,
+        instances: Instances,
+        params: Mapping[str, Any],
+        progress: Progress,
+    ) -> None:
+        self._place, self._program, self._instances = place, program, instances
+        self._params, self._progress = params, progress
+        self._used = False
+
+    def request(self, backup: str, source: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the CreateDBInstance request for a backup's scratch instance."""
+        return scratch.request(
+            source,
+            scratch.new_name(self._place.name, backup),
+            str(self._place.outputs["database"]["name"]),
+            {"Project": "lyo", "Environment": self._place.env, scratch.TAG: backup},
+            str(self._params.get("scratch_class") or ""),
+        )
+
+    def source(self) -> dict[str, Any]:
+        """Return the instance that serves, which the scratch instance is made like.
+
+        :raises AwsFailure: ``NoInstance``, it is gone.
+        """
+        found = self._instances.find(self._place.instance)
+        if found is None:
+            raise AwsFailure(
+                "NoInstance", f"the instance {self._place.instance} does not exist any more"
+            )
+        return found
+
+    def verify(self, backup: str) -> Told:
+        """Return what came of verifying a backup; the scratch instance is gone, unless it goes on.
+
+        :raises AwsFailure: it could not be tried.
+        """
+        wanted = self.request(backup, self.source())
+        name = str(wanted["DBInstanceIdentifier"])
+        self._progress("verify", f"{backup} on {name}", 0)
+        goes_on = False
+        try:
+            self._instances.create(wanted)
+            ready = self._instances.wait(name, float(self._params["scratch_timeout"]))
+            self._used = True
+            told = self._program.run(VERIFIES, scratch.target_of(ready), "verify", backup)
+            goes_on = told.running
+            return told
+        finally:
+            if not goes_on:
+                self._instances.delete(name)
+
+    def forget(self) -> None:
+        """Deregister the task definitions of scratch instances, which will not come again."""
+        self._program.forget(VERIFIES)
