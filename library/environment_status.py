@@ -85,6 +85,19 @@ options:
         description: Assumptions that differ, name to value.
         type: dict
         default: {}
+  backups:
+    description: Where the logical backups are, and how old the last may be.
+    type: dict
+    default: {}
+    suboptions:
+      prefix:
+        description: What their keys begin with.
+        type: str
+        default: logical/
+      max_age_hours:
+        description: Hours after which the last one is too old.
+        type: int
+        default: 26
   plan:
     description: >-
       What the module C(release_plan) has returned, for what a deploy would do. By default that is not
@@ -119,7 +132,7 @@ RETURN = r"""
 status:
   description: >-
     The answers by section, as C(release), C(deployment), C(pending), C(tasks), C(scaling),
-    C(targets), C(alarms), C(infrastructure), C(cost), C(lock) and C(runs); each has C(well).
+    C(targets), C(alarms), C(infrastructure), C(backup), C(cost), C(lock) and C(runs); each has C(well).
   returned: success
   type: dict
 well:
@@ -165,6 +178,14 @@ def main() -> None:
                 "options": {
                     "tables": {"type": "path", "required": True},
                     "usage": {"type": "dict", "default": {}},
+                },
+            },
+            "backups": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "prefix": {"type": "str", "default": "logical/"},
+                    "max_age_hours": {"type": "int", "default": 26},
                 },
             },
             "plan": {"type": "dict", "default": {}},

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure, parallel
+from ..lyo_backup.catalogue import Catalogue, Logical
+from ..lyo_backup.retention import VERIFIED
 from ..lyo_cost import report, sources
 from ..lyo_cost.tables import BadTableError
 from ..lyo_ledger.record import Run
@@ -24,6 +26,9 @@ from ..lyo_operate.decide import Scaling
 from ..lyo_operate.scale import scalable_target
 from ..lyo_release import infra_marker, live
 from ..lyo_release.outputs import read_outputs
+
+# Of so many logical backups, from the newest, the verdict is read.
+VERDICTS = 7
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,20 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Backups:
+    """The logical backups, as far as the status tells of them.
+
+    :ivar last: the newest complete one, None without one.
+    :ivar verified: the newest that is verified, among the last ones; None without one.
+    :ivar count: how many complete ones there are.
+    """
+
+    last: Logical | None = None
+    verified: Logical | None = None
+    count: int = 0
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that the sections are made from.
 
@@ -77,6 +96,8 @@ class Facts:
     :ivar tasks: the service's running tasks, as DescribeTasks has them.
     :ivar scaling: its scalable target, None without one.
     :ivar pending: what a deploy would do; None where nobody has looked.
+    :ivar backups: None where there is no place for them.
+    :ivar backup_hours: how old the last backup may be.
     """
 
     env: str
@@ -92,6 +113,8 @@ class Facts:
     tasks: Sequence[Mapping[str, Any]] | Unknown = ()
     scaling: Scaling | Unknown | None = None
     pending: Pending | None = None
+    backups: Backups | Unknown | None = None
+    backup_hours: float = 26
 
 
 def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
@@ -115,15 +138,17 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
     )
     place.complete(outputs, env)
     cluster, name = outputs["cluster_name"], outputs["service_name"]
-    service, targets, alarms, tasks, scaling = parallel(
+    service, targets, alarms, tasks, scaling, backups = parallel(
         lambda: live.read(aws, cluster, name, ""),
         _or_unknown(lambda: _targets(aws, outputs.get("target_group_arns") or {})),
         _or_unknown(lambda: _alarms([aws, *([edge] if edge else [])], params["alarm_prefix"])),
         _or_unknown(lambda: _tasks(aws, cluster, name)),
         _or_unknown(lambda: scalable_target(aws, cluster, name)),
+        _or_unknown(lambda: _backups(aws, outputs.get("operations") or {}, params["backups"])),
     )
     told = (service, targets, alarms, infrastructure, cost, lock, runs, tasks, scaling)
-    return Facts(env, now, outputs, *told, pending_of(params.get("plan") or {}))
+    hours = float(params["backups"]["max_age_hours"])
+    return Facts(env, now, outputs, *told, pending_of(params.get("plan") or {}), backups, hours)
 
 
 def pending_of(plan: Mapping[str, Any]) -> Pending | None:
@@ -133,6 +158,17 @@ def pending_of(plan: Mapping[str, Any]) -> Pending | None:
     if plan.get("failed"):
         return Pending(problem=str(plan.get("msg", "")))
     return Pending(tuple(plan.get("steps") or ()), tuple(plan.get("reasons") or ()))
+
+
+def _backups(aws: Aws, operations: Mapping[str, Any], wanted: Mapping[str, Any]) -> Backups | None:
+    """Return the logical backups, with the verdicts of the last few."""
+    if not operations.get("bucket"):
+        return None
+    found = Catalogue(aws, str(operations["bucket"]), wanted["prefix"]).read(VERDICTS)
+    complete = [backup for backup in found if backup.complete]
+    verified = [backup for backup in complete if backup.verdict == VERIFIED]
+    last = complete[-1] if complete else None
+    return Backups(last, verified[-1] if verified else None, len(complete))
 
 
 def _tasks(aws: Aws, cluster: str, service: str) -> list[dict[str, Any]]:

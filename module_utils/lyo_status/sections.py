@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..lyo_backup.program import size as bytes_of
+from ..lyo_backup.retention import DAMAGED
 from ..lyo_cost import report
 from ..lyo_ledger.record import Run
 from ..lyo_lock.decide import holder
@@ -223,6 +225,40 @@ def infrastructure(facts: Facts) -> Section:
     return Section("infrastructure", (last, then), not why, data)
 
 
+def backup(facts: Facts) -> Section:
+    """How old the last backup is, and whether anybody has proved that it can be restored."""
+    found = facts.backups
+    if isinstance(found, Unknown):
+        return unknown("backup", found)
+    if found is None:
+        return Section("backup", ("there is no place for backups yet",), True, {"exists": False})
+    last, verified = found.last, found.verified
+    if last is None:
+        return Section("backup", ("none yet: backup.yml makes one",), False, {"exists": False})
+    hours = (facts.now - last.at).total_seconds() / 3600
+    verdict = last.verdict or "not verified"
+    lines = [f"{last.id}, {when(last.at, facts.now)}, {bytes_of(last.bytes)}, {verdict}"]
+    lines += [f"damaged: {reason}" for reason in last.reasons[:3] if last.verdict == DAMAGED]
+    if hours > facts.backup_hours:
+        lines.append(f"older than {facts.backup_hours:g} hours: did its schedule run?")
+    if verified is not last:
+        lines.append(
+            f"the last verified one is {verified.id}, {when(verified.at, facts.now)}"
+            if verified
+            else "none of the last ones is verified"
+        )
+    data = {
+        "exists": True,
+        "id": last.id,
+        "at": last.at.isoformat(),
+        "bytes": last.bytes,
+        "verdict": last.verdict,
+        "verified": verified.id if verified else "",
+        "count": found.count,
+    }
+    return Section("backup", tuple(lines), len(lines) == 1, data)
+
+
 def cost(facts: Facts) -> Section:
     """The estimate of what is deployed, against the budget."""
     if isinstance(facts.cost, Unknown):
@@ -303,6 +339,7 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     targets,
     alarms,
     infrastructure,
+    backup,
     cost,
     lock,
     runs,

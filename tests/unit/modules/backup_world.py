@@ -179,9 +179,7 @@ class World:
                 said
             ).encode()
         event = (
-            {"event": "done"}
-            if code == 0
-            else {"event": "failed", "reasons": [f"{verb} broke"]}
+            {"event": "done"} if code == 0 else {"event": "failed", "reasons": [f"{verb} broke"]}
         )
         task["log"] = ["backup: something for people", "lyo.backup: " + json.dumps(event)]
 

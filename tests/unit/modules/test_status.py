@@ -56,6 +56,7 @@ def params(folder: Path) -> dict[str, Any]:
             "max_age_hours": 24,
         },
         "runs": 5,
+        "backups": {"prefix": "logical/", "max_age_hours": 26},
         "cost": {"tables": str(ROOT / "prices"), "usage": {}},
     }
 
@@ -160,6 +161,76 @@ def test_any_other_part_is_told_in_its_place(tmp_path: Path, operation: str, sec
     found = section(read(tmp_path, **{operation: failure("AccessDeniedException")}))
     assert not found.well
     assert found.lines[0].startswith("cannot be read: ")
+
+
+def backed_up(*more: str) -> dict[str, Any]:
+    """Answers of an environment with two logical backups, the older one verified."""
+    outputs = {**OUTPUTS_WITH_GROUPS, "operations": {"bucket": "backups"}}
+    keys = [
+        *(
+            "logical/20261125T030000Z-0000000a/manifest.json",
+            "logical/20261125T030000Z-0000000a/verdict-1.json",
+        ),
+        *(
+            "logical/20261126T030000Z-0000000b/manifest.json",
+            "logical/20261126T030000Z-0000000b/parts/1",
+        ),
+        *more,
+    ]
+
+    def listed(params: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "Contents": [{"Key": k, "Size": 2048} for k in keys]
+            if params["Bucket"] == "backups"
+            else []
+        }
+
+    def body(params: dict[str, Any]) -> dict[str, Any]:
+        if "/verdict-" not in params["Key"]:
+            return object_of(params)
+        word = "VERIFIED" if params["Key"].endswith("1.json") else "DAMAGED"
+        return {"Body": io.BytesIO(json.dumps({"verdict": word, "reasons": ["a bit"]}).encode())}
+
+    return {
+        "get_parameter": {"Parameter": {"Value": json.dumps(outputs)}},
+        "list_objects_v2": listed,
+        "get_object": body,
+    }
+
+
+def test_the_last_backup_and_the_last_verified_one_are_read(tmp_path: Path) -> None:
+    assert read(tmp_path).backups is None
+    found = read(tmp_path, **backed_up()).backups
+    assert isinstance(found, f.Backups)
+    assert found.last is not None
+    assert found.verified is not None
+    assert (found.last.id, found.verified.id, found.count) == (
+        "20261126T030000Z-0000000b", "20261125T030000Z-0000000a", 2,
+    )  # fmt: skip
+    refused = read(tmp_path, **{**backed_up(), "list_objects_v2": failure("AccessDenied")})
+    assert s.backup(refused).lines[0].startswith("cannot be read: ")
+
+
+def test_a_backup_is_well_while_it_is_young_and_verified(tmp_path: Path) -> None:
+    def section(now: datetime, *more: str) -> s.Section:
+        return s.backup(replace(read(tmp_path, **backed_up(*more)), now=now))
+
+    at = datetime(2026, 11, 26, 3, tzinfo=UTC)
+    verified = "logical/20261126T030000Z-0000000b/verdict-1.json"
+    found = section(at + timedelta(hours=26), verified)
+    assert found.well
+    assert found.lines == (
+        "20261126T030000Z-0000000b, 2026-11-26 03:00 (26 hours ago), 2.0 KiB, VERIFIED",
+    )
+    assert not section(at + timedelta(hours=27), verified).well
+    unverified = section(at + timedelta(hours=1))
+    assert not unverified.well
+    assert "not verified" in unverified.lines[0]
+    assert "the last verified one is 20261125T030000Z-0000000a" in unverified.lines[1]
+    damaged = section(at, "logical/20261126T030000Z-0000000b/verdict-2.json")
+    assert "damaged: a bit" in damaged.lines
+    assert not s.backup(facts(backups=f.Backups())).well
+    assert s.backup(facts()).well
 
 
 # The sections, from facts.
