@@ -92,6 +92,28 @@ options:
         description: Seconds to watch one task. It is not stopped; the same command again watches on.
         type: int
         default: 14400
+  smoke:
+    description: >-
+      The application's own smoke test, run on each database that was restored for verification, as a
+      one-off task of the release that serves.
+    type: dict
+    default: {}
+    suboptions:
+      command:
+        description: What its image is told; by default there is no such test.
+        type: list
+        elements: str
+        default: []
+      task:
+        description: >-
+          What its task definition is made from, in which C(${target.host}), C(${target.port}),
+          C(${target.name}) and C(${target.secret_arn}) stand for the restored database.
+        type: dict
+        default: {}
+      timeout:
+        description: Seconds that it may take.
+        type: int
+        default: 600
   scratch_class:
     description: Class of the scratch instance. By default the class of the instance that serves.
     type: str
@@ -234,6 +256,15 @@ def main() -> None:
                     "prefix": {"type": "str", "default": "logical/"},
                     "environment": {"type": "dict", "default": {}},
                     "timeout": {"type": "int", "default": 14400},
+                },
+            },
+            "smoke": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "command": {"type": "list", "elements": "str", "default": []},
+                    "task": {"type": "dict", "default": {}},
+                    "timeout": {"type": "int", "default": 600},
                 },
             },
             "scratch_class": {"type": "str"},

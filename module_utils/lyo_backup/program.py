@@ -226,10 +226,12 @@ class Program:
         """Run a verb on a database and follow it to its end.
 
         :param name: ``WRITES`` or ``VERIFIES``: the family.
+        :param backup: empty for a verb that is about none.
         :param more: further arguments of the verb.
         :raises AwsFailure: it cannot be started, or followed.
         """
-        one_off = self._one_off(name, target, [PROGRAM, verb, "--id", backup, *more], self.image())
+        which = ["--id", backup] if backup else []
+        one_off = self._one_off(name, target, [PROGRAM, verb, *which, *more], self.image())
         definition = one_off.existing_definition() or one_off.register()
         arn = one_off.running() or one_off.start(str(definition["taskDefinitionArn"]))
         return self._follow(one_off, arn, definition)
@@ -279,24 +281,18 @@ class Program:
             one_off, arn, definition, self.container, parsed, ended, self._sleep, self._clock
         )
 
-    def forget(self, name: str) -> int:
-        """Deregister the definitions of a family whose tasks work on what will not come again.
 
-        :return: how many there were.
-        """
-        arns = self.aws.all(
-            "ecs",
-            "list_task_definitions",
-            "taskDefinitionArns",
-            familyPrefix=f"{self.family}-{name}",
-            status="ACTIVE",
-        )
-        # familyPrefix is the whole name of a family for ECS, and only its beginning elsewhere.
-        mine = [
-            arn
-            for arn in arns
-            if arn.rpartition("/")[2].partition(":")[0] == f"{self.family}-{name}"
-        ]
-        for arn in mine:
-            self.aws.call("ecs", "deregister_task_definition", taskDefinition=arn)
-        return len(mine)
+def forget(aws: Aws, family: str) -> int:
+    """Deregister the definitions of a family whose tasks work on what will not come again.
+
+    :return: how many there were.
+    :raises AwsFailure: one cannot be; the next run goes on.
+    """
+    arns = aws.all(
+        "ecs", "list_task_definitions", "taskDefinitionArns", familyPrefix=family, status="ACTIVE"
+    )
+    # The prefix of one family may be the whole of another.
+    mine = [arn for arn in arns if arn.rpartition("/")[2].partition(":")[0] == family]
+    for arn in mine:
+        aws.call("ecs", "deregister_task_definition", taskDefinition=arn)
+    return len(mine)

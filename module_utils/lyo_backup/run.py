@@ -19,6 +19,7 @@ from . import decide, ids, metrics, predict, reading, sweep
 from .decide import CACHE, LOGICAL, SNAPSHOT
 from .program import DAMAGED, DONE, REFUSED, WRITES, Program, Target, reasons, size
 from .scratch import Instances
+from .smoke import Smoke
 from .snapshots import Snapshot, Taker
 from .verification import Verifier
 
@@ -233,7 +234,9 @@ class Backup:
 
     def _verify(self, found: decide.Found) -> None:
         """Restore what nobody has verified yet into a scratch instance of its own, and compare."""
-        verifier = Verifier(self.place, self.program, self.instances, self.params, self.progress)
+        verifier = Verifier(
+            self.place, self.program, self.instances, self.params, self.progress, self._smoke()
+        )
         try:
             under_way = decide.task_under_way(found, "verify")
             if under_way is not None:
@@ -249,11 +252,24 @@ class Backup:
             for backup in decide.to_verify(logical, self.logical_id, policy, self.now()):
                 if self._judge(f"verification of {backup}", verifier.verify(backup)):
                     self._made += 1
+                if verifier.smoked:
+                    self.problems.setdefault(LOGICAL, []).append(
+                        f"the application fails on what was restored of {backup}: {verifier.smoked}"
+                    )
         except AwsFailure as failure:
             self._failed(LOGICAL, failure)
         finally:
             if not self.still:
                 verifier.forget()
+
+    def _smoke(self) -> Smoke | None:
+        """Return the application's own check, None where there is none."""
+        settings = self.params["smoke"]
+        if not settings.get("command"):
+            return None
+        return Smoke(
+            self.aws, self.progress, self.place.outputs, settings, self._sleep, self._clock
+        )
 
     def _clean_up(self) -> None:
         """Delete what retention no longer keeps, say where the backups are, and measure it."""

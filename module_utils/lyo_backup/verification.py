@@ -1,4 +1,7 @@
-"""Verification of a logical backup: restored into a scratch instance of its own, and compared."""
+"""Verification of a logical backup: restored into a scratch instance of its own, compared, and used.
+
+Used by the application itself: its own smoke test, as a one-off task of the release that serves.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ from ..lyo_aws import AwsFailure
 from ..lyo_progress import Progress
 from ..lyo_release.said import Told
 from . import scratch
-from .program import VERIFIES, Program
+from .program import VERIFIES, Program, forget
 from .reading import Place
 from .scratch import Instances
+from .smoke import Smoke
 
 
 class Verifier:
     """Makes the scratch instance, runs the verification on it, and deletes it, whatever comes of it.
 
     :param params: the module's arguments: ``scratch_class``, ``scratch_timeout``.
+    :param smoke: the application's own check of a restored database, None for none.
+    :ivar smoked: why the last one failed, empty where it was well.
     """
 
     def __init__(
@@ -27,10 +33,12 @@ class Verifier:
         instances: Instances,
         params: Mapping[str, Any],
         progress: Progress,
+        smoke: Smoke | None = None,
     ) -> None:
+        self._smoke = smoke
         self._place, self._program, self._instances = place, program, instances
         self._params, self._progress = params, progress
-        self._used = False
+        self.smoked = ""
 
     def request(self, backup: str, source: Mapping[str, Any]) -> dict[str, Any]:
         """Return the CreateDBInstance request for a backup's scratch instance."""
@@ -66,9 +74,11 @@ class Verifier:
         try:
             self._instances.create(wanted)
             ready = self._instances.wait(name, float(self._params["scratch_timeout"]))
-            self._used = True
-            told = self._program.run(VERIFIES, scratch.target_of(ready), "verify", backup)
+            target = scratch.target_of(ready)
+            told = self._program.run(VERIFIES, target, "verify", backup)
             goes_on = told.running
+            if told.code == 0 and self._smoke is not None:
+                self.smoked = self._smoke.run(target)
             return told
         finally:
             if not goes_on:
@@ -76,4 +86,6 @@ class Verifier:
 
     def forget(self) -> None:
         """Deregister the task definitions of scratch instances, which will not come again."""
-        self._program.forget(VERIFIES)
+        forget(self._program.aws, f"{self._program.family}-{VERIFIES}")
+        if self._smoke is not None:
+            self._smoke.forget()

@@ -279,6 +279,7 @@ class Migrator:
         )
         self.progress("snapshot", f"of {instance}, because something is lost for good", 0)
         tags = {
+            "Environment": str(self.outputs.get("environment") or ""),
             "lyo:purpose": "migration",
             "lyo:plan": plan.digest,
             "lyo:from": plan.current or "nothing",

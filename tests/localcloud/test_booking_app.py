@@ -184,6 +184,24 @@ def test_an_export_prints_rows_and_cannot_change_anything(backend: Backend) -> N
         assert why in done.stderr
 
 
+def test_the_smoke_check_as_a_command_says_what_is_wrong_and_leaves_no_trace(
+    backend: Backend,
+) -> None:
+    backend.prepare("smoked")
+    done = backend.run("v1", "smoked", "smoke")
+    assert done.returncode == 0, done.stderr
+    with backend.postgres.connect("smoked") as connection:
+        left = connection.execute("SELECT count(*) FROM inbox").fetchone()
+        assert left == (0,)
+        connection.execute("DROP TABLE outbox")
+    done = backend.run("v1", "smoked", "smoke")
+    assert done.returncode == 1
+    assert "UndefinedTable" in done.stdout
+    done = backend.run("badsmoke", "smoked", "smoke")
+    assert done.returncode == 1
+    assert "fails its smoke check on purpose" in done.stdout
+
+
 def test_messages_of_a_dead_process_are_processed_by_the_next(backend: Backend) -> None:
     backend.prepare("crashed")
     with backend.postgres.connect("crashed") as connection:

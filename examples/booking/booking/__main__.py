@@ -1,4 +1,4 @@
-"""The image's entry point: `python -m booking serve | migrate … | seed --file FILE | export QUERY`."""
+"""The image's entry point: `python -m booking serve | migrate … | seed … | smoke | export QUERY`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def _arguments() -> argparse.Namespace:
     )
     seed = commands.add_parser("seed", help="create or update tenants from a JSON file")
     seed.add_argument("--file", type=Path, required=True, help="a list of tenants")
+    commands.add_parser("smoke", help="check the whole path on this database, and leave no trace")
     export = commands.add_parser("export", help="print the rows of a query, a JSON object a line")
     export.add_argument("query", help="SQL; it cannot change anything")
     return parser.parse_args()
@@ -61,6 +62,10 @@ def main() -> int:
             from booking.serve import serve
 
             return serve(ServeConfig.from_env(os.environ))
+        if arguments.command == "smoke":
+            from booking.proof import smoke
+
+            return smoke(ServeConfig.from_env(os.environ))
         database = DatabaseConfig.from_env(os.environ)
         if arguments.command == "export":
             from booking.export import export

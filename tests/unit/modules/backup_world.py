@@ -15,7 +15,7 @@ from .fakes import OUTPUTS, READS, Clock, FakeAws, failure
 
 BEGIN = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
 SNAPSHOT_SECONDS, INSTANCE_SECONDS, DELETING_SECONDS = 40, 90, 30
-TASK_SECONDS = {"dump": 60, "copy": 20, "verify": 50, "restore": 600}
+TASK_SECONDS = {"dump": 60, "copy": 20, "verify": 50, "smoke": 5, "restore": 600}
 OPERATIONS = {
     "execution_role_arn": "arn:ops-exec",
     "task_role_arn": "arn:ops-task",
@@ -83,6 +83,14 @@ class World:
         self.definitions: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
         self.metrics: list[dict[str, Any]] = []
+        self.register(
+            {
+                "family": "lyo",
+                "containerDefinitions": [
+                    {"name": "app", "image": "app@sha256:1", "dockerLabels": {"lyo.release": "v1"}}
+                ],
+            }
+        )
         self.register(
             {
                 "family": "lyo-ops",
@@ -165,7 +173,10 @@ class World:
     def _end(self, task: dict[str, Any]) -> None:
         verb, backup = task["verb"], task["backup"]
         code = self.ends.get(verb, 0)
-        task |= {"lastStatus": "STOPPED", "containers": [{"name": "ops", "exitCode": code}]}
+        task |= {
+            "lastStatus": "STOPPED",
+            "containers": [{**task["containers"][0], "exitCode": code}],
+        }
         main = self.objects["main"]
         if verb == "dump" and code == 0:
             self.uploads["main"].pop(f"logical/{backup}/parts/0002-data", None)
@@ -220,14 +231,14 @@ class World:
     def op_run_task(self, params: dict[str, Any]) -> Any:
         arn = f"arn:task/lyo/{len(self.tasks):032d}"
         command = params["overrides"]["containerOverrides"][0]["command"]
-        verb, backup = command[1], command[3]
+        verb, backup = (command[1], command[3]) if len(command) > 3 else (command[0], "")
         self.tasks[arn] = {
             "taskArn": arn,
             "taskDefinitionArn": params["taskDefinition"],
             "startedBy": params["startedBy"],
             "overrides": params["overrides"],
             "lastStatus": "RUNNING",
-            "containers": [{"name": "ops"}],
+            "containers": [{"name": params["overrides"]["containerOverrides"][0]["name"]}],
             "verb": verb,
             "backup": backup,
             "until": self.clock.now + self.seconds[verb],
@@ -254,6 +265,9 @@ class World:
         arn = next(a for a in self.tasks if a.endswith(params["logStreamName"].rpartition("/")[2]))
         log, begin = self.tasks[arn]["log"], int(params.get("nextToken", 0))
         return {"events": [{"message": m} for m in log[begin:]], "nextForwardToken": str(len(log))}
+
+    def op_describe_services(self, _: dict[str, Any]) -> Any:
+        return {"services": [{"status": "ACTIVE", "taskDefinition": self.active("lyo")[-1]}]}
 
     # RDS
 

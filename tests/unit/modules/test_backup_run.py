@@ -23,6 +23,14 @@ PARAMS: dict[str, Any] = {
     "verify": True,
     "since": "",
     "program": {"prefix": "logical/", "timeout": 1000, "sslmode": "require", "jobs": 2},
+    "smoke": {
+        "command": ["smoke"],
+        "timeout": 60,
+        "task": {
+            "environment": {"DATABASE_HOST": "${target.host}", "CACHE": "live"},
+            "secrets": {"DATABASE_PASSWORD": "${target.secret_arn}:password::"},
+        },
+    },
     "scratch_class": None,
     "scratch_timeout": 600,
     "snapshot_timeout": 600,
@@ -77,7 +85,7 @@ def assert_nothing_is_left(world: World) -> None:
         assert begun == set(world.logical(bucket)), bucket
     assert {s["Status"] for s in world.snapshots.values()} == {"available"}
     assert {s["SnapshotStatus"] for s in world.cache.values()} == {"available"}
-    assert world.active("lyo-ops-verify") == []
+    assert world.active("lyo-ops-verify") == world.active("lyo-smoke") == []
     assert len(world.active("lyo-ops-backup")) <= 1
 
 
@@ -125,6 +133,29 @@ def test_the_program_is_told_where_and_works_on_the_scratch_instance_alone() -> 
     [dump] = [d for d in world.definitions.values() if d["family"] == "lyo-ops-backup"]
     environment = {e["name"]: e["value"] for e in dump["containerDefinitions"][0]["environment"]}
     assert environment["PGHOST"] == "db.internal"
+
+
+def test_the_application_tries_what_was_restored() -> None:
+    world = World()
+    assert not run(world).failed
+    [tried] = [t for t in world.tasks.values() if t["verb"] == "smoke"]
+    [container] = world.definitions[tried["taskDefinitionArn"]]["containerDefinitions"]
+    values = {e["name"]: e["value"] for e in container["environment"]}
+    assert values["DATABASE_HOST"].startswith("lyo-scratch-")
+    assert values["CACHE"] == "live"
+    assert container["image"] == "app@sha256:1"
+    assert container["secrets"][0]["valueFrom"].startswith("arn:secret:lyo-scratch-")
+    world.ends["smoke"] = 1
+    done = run(world)
+    assert done.failed
+    assert "the application fails on what was restored of" in done.answer["msg"]
+    assert_nothing_is_left(world)
+    # A damaged backup is not tried, and where no such test is named there is none.
+    for ends, smoke in (({"verify": 3}, PARAMS["smoke"]), ({}, {"command": []})):
+        world.ends = dict(ends)
+        tried = [t for t in world.tasks.values() if t["verb"] == "smoke"]
+        run(world, smoke=smoke)
+        assert [t for t in world.tasks.values() if t["verb"] == "smoke"] == tried
 
 
 def test_the_scratch_instance_is_like_the_source_but_alone() -> None:
@@ -283,7 +314,7 @@ def test_a_task_that_takes_too_long_goes_on_and_is_watched_again() -> None:
     assert len(world.tasks) == 1
     again = run(world)
     assert not again.failed, again.answer
-    assert [t["verb"] for t in world.tasks.values()] == ["dump", "copy", "verify"]
+    assert [t["verb"] for t in world.tasks.values()] == ["dump", "copy", "verify", "smoke"]
     assert_nothing_is_left(world)
 
 
