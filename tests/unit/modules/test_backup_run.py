@@ -395,7 +395,9 @@ def test_nothing_goes_that_a_restore_is_reading() -> None:
             "taskDefinition": definition["taskDefinitionArn"],
             "startedBy": "somebody",
             "overrides": {
-                "containerOverrides": [{"command": ["lyo_backup", "restore", "--id", reading]}]
+                "containerOverrides": [
+                    {"name": "ops", "command": ["lyo_backup", "restore", "--id", reading]}
+                ]
             },
         }
     )
