@@ -325,3 +325,10 @@ options:
             type: bool
             default: false
 """
+
+    # The same options for checks of what the outside reaches, made while old tasks are stopped.
+    OUTSIDE = SMOKE.replace("  smoke:", "  outside:").replace(
+        "Checks at the hook, before production traffic moves.",
+        "Checks of what the outside reaches, below the outputs' C(api_url), each made once while the old"
+        " tasks are being stopped. They decide nothing; RV(verified) says whether all were right.",
+    )

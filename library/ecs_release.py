@@ -25,7 +25,7 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: full
-extends_documentation_fragment: [lyo, lyo.outputs, lyo.task, lyo.deployment, lyo.smoke]
+extends_documentation_fragment: [lyo, lyo.outputs, lyo.task, lyo.deployment, lyo.smoke, lyo.outside]
 options:
   image:
     description: Image, with digest.
@@ -92,6 +92,10 @@ service_revision:
   description: ARN of the service revision the deployment aimed at, empty without one.
   returned: always
   type: str
+verified:
+  description: Whether all of O(outside) was right, with all traffic on the new tasks.
+  returned: always
+  type: bool
 previous:
   description: What carried the traffic before, as C(task_definition), C(image) and C(release).
   returned: always
@@ -124,6 +128,7 @@ def main() -> None:
             "task": task_spec(),
             "deployment": deployment_spec(),
             "smoke": checks_spec(),
+            "outside": checks_spec(),
             "wait_for": {"type": "str", "choices": ["bake", "complete"], "default": "complete"},
             "in_progress": {"type": "str", "choices": ["refuse", "wait"], "default": "refuse"},
         },

@@ -54,6 +54,8 @@ class Follower:
 
     :param check: runs the smoke checks and returns what failed; None continues at the hook.
     :param witness: watches tasks and targets; None where nobody needs the reasons.
+    :param at_clean_up: called once while the old tasks are stopped: what would otherwise be done after
+        the end, and needs nothing but that all traffic is on the new ones.
     :param turning_back: the deployment was already told to turn back.
     """
 
@@ -65,6 +67,7 @@ class Follower:
         *,
         check: Callable[[], list[str]] | None = None,
         witness: reasons.Witness | None = None,
+        at_clean_up: Callable[[], None] | None = None,
         turning_back: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -74,6 +77,7 @@ class Follower:
         self._limits = limits
         self._check = check
         self._witness = witness
+        self._at_clean_up = at_clean_up
         self._turning_back = turning_back
         self._clock = clock
         self._sleep = sleep
@@ -146,6 +150,9 @@ class Follower:
             self._answer(arn, why)
         elif step == decide.TURN_BACK:
             self._turn_back(arn, why)
+        elif seen.status in stages.FORWARD and seen.stage == "CLEAN_UP" and self._at_clean_up:
+            self._at_clean_up()
+            self._at_clean_up = None
         marker = f"{seen.status} {stage} {seen.production_weight}"
         self._pause = decide.pause_after(self._pause, marker != self._last or step != decide.POLL)
         self._last = marker

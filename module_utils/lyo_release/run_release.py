@@ -24,6 +24,7 @@ class Release:
 
     :param params: the module's arguments.
     :ivar started: whether a deployment of the wanted revision is under way: it goes on without us.
+    :ivar verified: whether the checks from outside were right when the old tasks were being stopped.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Release:
             schema=params.get("schema") or (),
         )
         self.started = False
+        self.verified = False
         self._sleep = sleep
         self._clock = clock
 
@@ -106,10 +108,22 @@ class Release:
             self.limits(),
             check=self.check,
             witness=witness,
+            at_clean_up=self.look_from_outside if self.params.get("outside") else None,
             sleep=self._sleep,
             clock=self._clock,
         )
         return follower.follow(arn)
+
+    def look_from_outside(self) -> None:
+        """Run the checks from outside once. What is not right yet is for the verification to say."""
+        checks = [{**check, "attempts": 1} for check in self.params["outside"]]
+        base = str(self.outputs.get("api_url") or "")
+        bundle = self.params["aws"].get("ca_bundle")
+        try:
+            results = run_checks(checks, base, self.aws, bundle, self.progress)
+        except AwsFailure:
+            return
+        self.verified = not failures(results)
 
     def wait_for_other(self, arn: str) -> Outcome:
         """Follow another release's deployment, without touching it, until it has ended."""
@@ -252,6 +266,7 @@ def _run(module: Any, release: Release) -> None:
         "deployment": "",
         "service_revision": "",
         "stages": [],
+        "verified": False,
         "task_definition": state.equal_definition(release.wanted),
         "diff": result.diff(summary(state.live_definition), after, "task definition"),
     }
@@ -301,6 +316,7 @@ def _deploy(
             lines[0] = "the deployment was turned back; no release served before, so no task runs"
     target = outcome.deployment.get("targetServiceRevision") or {}
     common |= {"service_revision": str(target.get("arn", "")), "stages": outcome.stages}
+    common["verified"] = release.verified and word == verdict.DEPLOYED
     common["record"] = {
         "image": module.params["image"],
         "task_definition": asked,

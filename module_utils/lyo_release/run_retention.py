@@ -51,13 +51,15 @@ class Retention:
         """
         cluster = str(self.outputs["cluster_name"])
         service = str(self.outputs["service_name"])
+        definitions, images = parallel(self._definitions, self._images)
+        since = self.keep.since(self.now)
+        if not any(d.registered_at < since for d in definitions) and not any(
+            image.pushed_at < since for image in images
+        ):
+            return [], []  # too young, all of it: a year's ledger need not be read
         former = Former(self.aws, cluster, service, self.params.get("ledger"))
-        definitions, in_use, images, deployments, runs = parallel(
-            self._definitions,
-            lambda: self._in_use(cluster),
-            self._images,
-            former.deployments,
-            former.past.runs,
+        in_use, deployments, runs = parallel(
+            lambda: self._in_use(cluster), former.deployments, former.past.runs
         )
         if former.past.problem:
             raise AwsFailure("NoLedger", former.past.problem)

@@ -21,6 +21,7 @@ from alembic import op
 
 revision = "{revision}"
 down_revision = "{before}"
+lyo_kind = "expand"
 
 
 def upgrade() -> None:
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 revision = "{revision}"
 down_revision = "0002"
+lyo_kind = "expand"
 
 
 def upgrade() -> None:

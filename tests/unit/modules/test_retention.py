@@ -216,6 +216,20 @@ def test_what_nobody_needs_goes(monkeypatch: pytest.MonkeyPatch, world: World) -
     ]
 
 
+def test_where_all_is_young_the_ledger_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    aws = Cloud(world).aws
+    answer, _ = prune(monkeypatch, aws, keep_days=61)
+    assert (answer["task_definitions"], answer["images"]) == ([], [])
+    assert aws.named("list_objects_v2") == []
+    # A single one that is old enough needs all of it.
+    world.definitions[1]["registeredAt"] = days_ago(62)
+    aws = Cloud(world).aws
+    answer, _ = prune(monkeypatch, aws, keep_days=61)
+    assert answer["task_definitions"] == ["v1 (lyo:1)"]
+
+
 def test_a_prediction_writes_nothing(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     aws = Cloud(world).aws
     answer, _ = prune(monkeypatch, aws, check_mode=True)

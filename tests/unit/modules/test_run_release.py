@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.lyo_checks import Result
 from ansible.module_utils.lyo_progress import Progress
 from ansible.module_utils.lyo_release import run_release
 
@@ -82,6 +83,40 @@ def test_a_release_from_start_to_end(world: World) -> None:
         "CLEAN_UP",
         "SUCCESSFUL",
     ]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_what_the_outside_reaches_is_looked_at_while_the_old_tasks_stop(
+    world: World, monkeypatch: pytest.MonkeyPatch, right: bool
+) -> None:
+    asked: list[list[dict[str, Any]]] = []
+
+    def look(checks: list[dict[str, Any]], base: str, *_: Any) -> list[Result]:
+        assert base == "https://api.example"
+        asked.append(checks)
+        return [Result("health", right, 200, 1, 1, "")]
+
+    monkeypatch.setattr(run_release, "run_checks", look)
+    world.script = [hook(), BAKE, stage("CLEAN_UP"), stage("CLEAN_UP"), DONE]
+    outside = [{"name": "health", "path": "/health", "attempts": 49}]
+    aws = world.aws()
+    outputs = {**OUTPUTS, "api_url": "https://api.example"}
+    done = release(aws, outputs=outputs, outside=outside)
+    assert asked == [[{"name": "health", "path": "/health", "attempts": 1}]]
+    assert done.answer["verdict"] == "DEPLOYED"
+    assert done.answer["verified"] is right
+    # It decides nothing.
+    assert "stop_service_deployment" not in aws.written
+
+
+def test_a_release_that_is_turned_back_is_not_verified(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(run_release, "run_checks", lambda *_: asked.append("") or [])
+    world.script = [stage("SCALE_UP"), TURNED_BACK]
+    done = release(world.aws(), outside=[{"name": "health", "path": "/health"}])
+    assert (asked, done.answer["verified"]) == ([], False)
 
 
 def test_the_first_release_sets_the_number_of_tasks() -> None:
