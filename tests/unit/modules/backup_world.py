@@ -173,6 +173,8 @@ class World:
     def _end(self, task: dict[str, Any]) -> None:
         verb, backup = task["verb"], task["backup"]
         code = self.ends.get(verb, 0)
+        if verb == "dump" and f"logical/{backup}/parts/0002-data" not in self.uploads["main"]:
+            code = 1  # somebody has aborted its upload
         task |= {
             "lastStatus": "STOPPED",
             "containers": [{**task["containers"][0], "exitCode": code}],

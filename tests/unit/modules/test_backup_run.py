@@ -374,9 +374,54 @@ def test_killed_at_any_write_the_next_run_finishes_and_leaves_nothing(
     assert len(world.cache) <= 3
 
 
-def test_a_backup_whose_manifest_was_deleted_is_told_and_not_removed() -> None:
+def killed(world: World, operation: str) -> None:
+    """A run that dies just after an operation."""
+    handler = getattr(world, f"op_{operation}")
+
+    def dies(params: dict[str, Any]) -> Any:
+        world.kill = (world.writes, True)
+        world.dead = True
+        setattr(world, f"op_{operation}", handler)
+        return handler(params)
+
+    setattr(world, f"op_{operation}", dies)
+    with pytest.raises(KilledError):
+        run(world)
+    world.revive()
+
+
+def test_what_is_under_way_is_followed_and_not_begun_again() -> None:
     world = World()
-    backup = old(world, 3, "VERIFIED")
+    killed(world, "run_task")
+    # Meanwhile there is another ops image, so the task of a new run would be another one.
+    world.register(
+        {"family": "lyo-ops", "containerDefinitions": [{"name": "ops", "image": "ops@sha256:2"}]}
+    )
+    done = run(world)
+    assert not done.failed, done.answer
+    assert [t["verb"] for t in world.tasks.values()].count("dump") == 1
+    assert len(world.logical()) == len(world.snapshots) == len(world.cache) == 1
+
+
+def test_the_snapshots_of_others_are_nobodys_business() -> None:
+    world = World()
+    for days in range(1, 4):
+        old(world, days)
+    name = ids.snapshot_name("lyo-eu", ids.new(BEGIN - timedelta(days=900), "0000000a"))
+    theirs = {"DBSnapshotIdentifier": name, "DBInstanceIdentifier": "lyo-eu", "Status": "available"}
+    world.snapshots[name] = {**theirs, "TagList": [{"Key": "Environment", "Value": "eu"}]}
+    run(world, retention=SMALL)
+    assert name in world.snapshots
+    # An instance that was replaced by a restore has another name, and the environment's tag.
+    world.snapshots[name]["TagList"][0]["Value"] = "test"
+    run(world, retention=SMALL)
+    assert name not in world.snapshots
+
+
+@pytest.mark.parametrize("verdict", ["VERIFIED", ""])
+def test_a_backup_whose_manifest_was_deleted_is_told_and_not_removed(verdict: str) -> None:
+    world = World()
+    backup = old(world, 3, verdict)
     del world.objects["main"][f"logical/{backup}/manifest.json"]
     done = run(world)
     assert done.failed
