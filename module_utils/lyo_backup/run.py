@@ -174,7 +174,7 @@ class Backup:
         started = ids.began(ids.backup_of(done.name)[1])
         seconds = (self.now() - started).total_seconds() if started else 0.0
         self._durations[kind] = max(0.0, seconds)
-        self.notes.append(f"{kind}: {done.name}, after {seconds:.0f} s")
+        self.notes.append(f"{kind}: {done.name}, seen complete after {seconds:.0f} s")
 
     def _judge(self, what: str, told: Told) -> bool:
         """Keep what came of a task; returns whether it ended well."""
@@ -229,6 +229,8 @@ class Backup:
                 told = self.program.run(WRITES, self.database(), "copy", backup)
                 if self._judge(f"copy {backup}", told):
                     self._made += 1
+                    if backup != self.logical_id:
+                        self.notes.append(f"{LOGICAL}: {backup} copied, which had no copy")
         except AwsFailure as failure:
             self._failed(LOGICAL, failure)
 
@@ -252,6 +254,8 @@ class Backup:
             for backup in decide.to_verify(logical, self.logical_id, policy, self.now()):
                 if self._judge(f"verification of {backup}", verifier.verify(backup)):
                     self._made += 1
+                    if backup != self.logical_id:
+                        self.notes.append(f"{LOGICAL}: {backup} VERIFIED, which had no verdict")
                 if verifier.smoked:
                     self.problems.setdefault(LOGICAL, []).append(
                         f"the application fails on what was restored of {backup}: {verifier.smoked}"

@@ -221,8 +221,9 @@ def test_kinds_and_verification_can_be_left_out() -> None:
     assert world.values()["logical Verified"] == 0
     # The next run that verifies catches up.
     world.clock.sleep(3600)
-    run(world, kinds=["logical"])
+    done = run(world, kinds=["logical"])
     assert [world.verdict(backup) for backup in world.logical()] == ["VERIFIED", "VERIFIED"]
+    assert "VERIFIED, which had no verdict" in "\n".join(done.answer["reasons"])
 
 
 def test_one_kind_that_fails_keeps_no_other_from_being_made_and_nothing_of_it_goes() -> None:
