@@ -27,7 +27,7 @@ molecule: setup ## the molecule scenario of every role, on one local cloud
 	@scripts/molecule
 
 chaos: setup ## kill runs at every call, and every schedule of faults: hours
-	@LYO_CHAOS=all pytest -s tests/chaos
+	@LYO_CHAOS=all pytest -s tests/chaos tests/backup/test_interrupted.py
 
 unit: setup ## the tests that start no server
 	@pytest tests/unit

@@ -17,10 +17,10 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import said
-from .failures import FAILED, REFUSED, EndError, explain
+from .failures import FAILED, REFUSED, EndError, RefusedError, explain
 from .settings import read, require_database, valid_id
 
-DATABASE_VERBS = ("dump", "restore", "verify")
+DATABASE_VERBS = ("dump", "restore", "verify", "inspect", "tenant")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,6 +52,16 @@ def parser() -> argparse.ArgumentParser:
         "--no-owner", action="store_true", help="everything belongs to the connecting user"
     )
     verb("verify", "restore a backup into a scratch database and compare it with its manifest")
+    verb("copy", "copy a backup into the second bucket", copies=False)
+    verb("inspect", "count a database's rows and run pg_amcheck", with_id=False, copies=False)
+    one = verb("tenant", "bring one tenant's rows back into the live database")
+    one.add_argument("--tenant", required=True, help="as the tenants' table has it")
+    one.add_argument("--approve", default="", metavar="DIGEST", help="of what was shown")
+    how = one.add_mutually_exclusive_group()
+    how.add_argument("--only", choices=["missing"], default="missing", help="the default")
+    how.add_argument(
+        "--replace", action="store_true", help="also change what differs, delete what is new"
+    )
     verb("list", "list the backups with their verdicts", with_id=False)
     return whole
 
@@ -62,13 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
     :raises EndError: it ended otherwise than well.
     """
     # Not at the top: what a verb does not need it does not load.
-    from . import check, dump, listing, restore, verify
+    from . import check, copying, dump, inspection, listing, restore, tenant, verify
 
-    settings = read(os.environ)
+    settings = read(os.environ, bucket_needed=arguments.verb != "inspect")
     if arguments.verb in DATABASE_VERBS:
         require_database(os.environ)
     backup_id = valid_id(arguments.id) if hasattr(arguments, "id") else ""
     copy = getattr(arguments, "copy", False)
+    if copy and not settings.copy_bucket:
+        raise RefusedError("--copy: LYO_BACKUP_COPY_BUCKET is not set, there is no second bucket")
     verbs: dict[str, Callable[[], int]] = {
         "dump": lambda: dump.dump(settings, backup_id),
         "check": lambda: check.check(settings, backup_id, copy=copy),
@@ -76,6 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
             settings, backup_id, copy=copy, no_owner=arguments.no_owner
         ),
         "verify": lambda: verify.verify(settings, backup_id, copy=copy),
+        "copy": lambda: copying.copy(settings, backup_id),
+        "inspect": lambda: inspection.inspect(settings),
+        "tenant": lambda: tenant.tenant(
+            settings,
+            backup_id,
+            arguments.tenant,
+            approve=arguments.approve,
+            replace=arguments.replace,
+            copy=copy,
+        ),
         "list": lambda: listing.listing(settings, copy=copy),
     }
     return verbs[arguments.verb]()

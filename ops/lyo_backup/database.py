@@ -248,6 +248,13 @@ def measure(connection: Connection, table: Found, tenant_column: str, method: st
     )
 
 
+def count(connection: Connection, table: Found) -> int:
+    """Return how many rows a table has."""
+    relation = sql.Identifier(table.schema, table.table)
+    row = connection.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(relation)).fetchone()
+    return int(row[0]) if row else 0
+
+
 def tenant_columns(
     connection: Connection, found: Sequence[Found], settings: Settings
 ) -> Mapping[str, str]:

@@ -20,7 +20,8 @@ import psycopg
 from psycopg import sql
 
 from . import VERSION, codec, database, parallel, said, tools
-from .failures import FailedError, RefusedError
+from .failures import DamagedError, FailedError, RefusedError
+from .locking import protect
 from .manifest import DATA, POST_DATA, PRE_DATA, REST, Manifest, Part, Sequence, Table
 from .settings import Settings
 from .store import BEGAN, MANIFEST, Store
@@ -36,6 +37,7 @@ def dump(settings: Settings, backup_id: str) -> int:
     """Make a backup; one that is finished already is left as it is.
 
     :raises RefusedError: another run is making this very backup.
+    :raises DamagedError: there was a finished one, and its manifest was deleted or changed.
     :raises FailedError: it could not be finished.
     """
     tools.require([PROGRAM])
@@ -44,12 +46,18 @@ def dump(settings: Settings, backup_id: str) -> int:
         if not database.try_lock(lead, f"lyo_backup {backup_id}"):
             raise RefusedError(f"another run is making {backup_id}: wait for it")
         found = store.manifest(backup_id)
+        if found is None and store.finished(backup_id):
+            raise DamagedError(
+                [f"the manifest of {backup_id} was deleted: make a backup of another ID"]
+            )
         if found is None:
             _sweep(store, lead, backup_id)
             found = _Run(settings, store, lead, backup_id).run()
         else:
             said.line(f"{backup_id} is finished already, since {found.finished}")
-        _protect(store, found)
+        protect(store, found)
+        for mark in store.versions(backup_id, BEGAN):
+            store.delete(mark.key, mark.version_id)
     said.event(
         "done",
         verb="dump",
@@ -75,7 +83,7 @@ def _sweep(store: Store, lead: database.Connection, backup_id: str) -> None:
 
 def _abandoned(store: Store, lead: database.Connection, other: str, here: str) -> bool:
     """Whether an ID is unfinished and nobody works on it."""
-    if store.get(store.key(other, MANIFEST)) is not None:
+    if store.finished(other):
         return False
     mark = store.document(store.key(other, BEGAN))
     if mark.get("place") != here:
@@ -85,25 +93,13 @@ def _abandoned(store: Store, lead: database.Connection, other: str, here: str) -
         return False
     database.release(lead, f"lyo_backup {other}")
     # Somebody may have finished it between the two looks.
-    return store.get(store.key(other, MANIFEST)) is None
+    return not store.finished(other)
 
 
 def _place(lead: database.Connection) -> str:
     """Which database this is: advisory locks are seen within one database only."""
     info = lead.info
     return f"{info.host}:{info.port}/{info.dbname}"
-
-
-def _protect(store: Store, manifest: Manifest) -> None:
-    """Lock the objects of a finished backup; also those that a broken run has left unlocked."""
-    retention = store.retention()
-    if not retention:
-        return
-    until: datetime = retention["ObjectLockRetainUntilDate"]
-    for part in manifest.parts:
-        if part.version_id and store.locked_until(part.key, part.version_id) is None:
-            store.lock(part.key, part.version_id, until)
-    said.event("locked", id=manifest.id, until=until.isoformat(timespec="seconds"))
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,6 @@ class _Run:
             self._group.stop()
             self._clean_up()
             raise
-        self._forget_beginning()
         seconds = time.monotonic() - began
         plain = sum(part.plain_bytes for part in manifest.parts)
         said.line(
@@ -165,14 +160,10 @@ class _Run:
     def _clean_up(self) -> None:
         # A manifest whose answer was lost would be there all the same.
         try:
-            if self._store.get(self._store.key(self._id, MANIFEST)) is None:
+            if not self._store.finished(self._id):
                 self._store.remove_unfinished(self._id)
         except Exception as error:
             said.wrong(f"what was made of {self._id} is removed by the next dump: {error}")
-
-    def _forget_beginning(self) -> None:
-        for one in self._store.versions(self._id, BEGAN):
-            self._store.delete(one.key, one.version_id)
 
     def _make(self) -> Manifest:
         settings, lead = self._settings, self._lead

@@ -41,8 +41,8 @@ def describe(store: Store, backup_id: str) -> dict[str, Any]:
         return {**one, "verdict": DAMAGED, "reasons": error.reasons}
     if manifest is None:
         began = store.document(store.key(backup_id, BEGAN))
-        gone = any(entry.key == store.key(backup_id, MANIFEST) for entry in objects)
-        if gone:
+        manifest_key = store.key(backup_id, MANIFEST)
+        if any(entry.key == manifest_key and not entry.marker for entry in objects):
             return {**one, "verdict": DAMAGED, "reasons": ["its manifest was deleted"]}
         return {**one, "verdict": UNFINISHED, "place": began.get("place", "")}
     one |= {

@@ -20,36 +20,38 @@ def run(
     """Run jobs, each list of them so many at a time, in their order.
 
     :param heartbeat: called every 15 seconds meanwhile; its error ends everything too.
-    :returns: what the jobs returned, in no order.
+    :returns: what the jobs returned.
     """
     executors: list[ThreadPoolExecutor] = []
-    pending: set[Future[T]] = set()
-    results: list[T] = []
-    error: BaseException | None = None
+    futures: list[Future[T]] = []
     try:
         for size, jobs in pools:
             executors.append(ThreadPoolExecutor(size))
-            pending |= {executors[-1].submit(_unless_stopped(group, job)) for job in jobs}
+            futures += [executors[-1].submit(_unless_stopped(group, job)) for job in jobs]
+        pending = set(futures)
         while pending:
             done, pending = wait(pending, HEARTBEAT_SECONDS, FIRST_COMPLETED)
             for future in done:
-                results.append(future.result())
+                future.result()
             heartbeat()
     except BaseException as raised:
-        error = raised
         group.stop()
-        # What ended first is why the others were stopped, whichever is seen first.
-        wait(pending)
-        if isinstance(raised, StoppedError):
-            for future in pending:
-                found = future.exception()
-                if found is not None and not isinstance(found, StoppedError):
-                    error = found
-        raise error from None
+        wait(futures)
+        raise _cause(raised, futures) from None
     finally:
         for executor in executors:
             executor.shutdown(wait=True, cancel_futures=True)
-    return results
+    return [future.result() for future in futures]
+
+
+def _cause(raised: BaseException, futures: Iterable[Future[T]]) -> BaseException:
+    """Return why jobs were stopped: those that were stopped only say that they were."""
+    if isinstance(raised, StoppedError):
+        for future in futures:
+            found = future.exception()
+            if found is not None and not isinstance(found, StoppedError):
+                return found
+    return raised
 
 
 def _unless_stopped(group: Group, job: Callable[[], T]) -> Callable[[], T]:

@@ -43,6 +43,8 @@ def require(store: Store, backup_id: str) -> Manifest:
     :raises DamagedError: the manifest cannot be relied on.
     """
     found = store.manifest(backup_id)
+    if found is None and store.finished(backup_id):
+        raise DamagedError([f"{store.key(backup_id, MANIFEST)} was deleted"])
     if found is None:
         left = "; something unfinished is there" if store.versions(backup_id) else ""
         raise RefusedError(

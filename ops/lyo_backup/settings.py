@@ -46,9 +46,10 @@ class Settings:
     schema_table: str = "alembic_version"
 
 
-def read(environment: Mapping[str, str]) -> Settings:
+def read(environment: Mapping[str, str], *, bucket_needed: bool = True) -> Settings:
     """Return the settings of an environment.
 
+    :param bucket_needed: whether the verb has to do with backups.
     :raises RefusedError: naming everything that is missing or malformed.
     """
     wrong: list[str] = []
@@ -61,7 +62,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         return int(text)
 
     bucket = environment.get("LYO_BACKUP_BUCKET", "")
-    if not bucket:
+    if not bucket and bucket_needed:
         wrong.append("LYO_BACKUP_BUCKET is not set: it names the bucket of the backups")
     prefix = environment.get("LYO_BACKUP_PREFIX", "logical/")
     if prefix and not prefix.endswith("/"):

@@ -47,6 +47,8 @@ def client(region: str = "") -> S3Client:
         connect_timeout=10,
         read_timeout=60,
         max_pool_connections=64,
+        # Parts are hashed here, all of them; botocore need not do it too.
+        response_checksum_validation="when_required",
         user_agent_extra=f"lyo-ops lyo-backup/{VERSION}",
     )
     return boto3.client("s3", region_name=region or None, config=config)
@@ -95,7 +97,14 @@ class Store:
         until = datetime.now(UTC) + timedelta(days=self._lock_days)
         return {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": until}
 
-    def put(self, key: str, body: bytes, *, locked: bool = False) -> str:
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        locked: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         """Write an object that must not be there yet; returns its version.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -108,6 +117,7 @@ class Store:
                 Body=body,
                 IfNoneMatch="*",
                 ChecksumAlgorithm="SHA256",
+                Metadata=dict(metadata or {}),
                 **extra,
             )
         except (ClientError, BotoCoreError) as error:
@@ -121,6 +131,19 @@ class Store:
             return self.get(key) == body
         except (FailedError, DamagedError):
             return False
+
+    def known(self, key: str, metadata: Mapping[str, str], size: int) -> str | None:
+        """Return the version of an object with this size and metadata, None where there is none."""
+        try:
+            answer = self.s3.head_object(Bucket=self.bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            if is_missing(error):
+                return None
+            raise explain(error, f"looking for {key}") from error
+        same = (
+            answer["ContentLength"] == size and dict(metadata).items() <= answer["Metadata"].items()
+        )
+        return str(answer.get("VersionId", "")) if same else None
 
     def _version(self, key: str) -> str:
         answer = self.s3.head_object(Bucket=self.bucket, Key=key)
@@ -194,6 +217,10 @@ class Store:
         except manifest.BadManifestError as error:
             raise DamagedError([f"{self.key(backup_id, MANIFEST)}: {error}"]) from error
 
+    def finished(self, backup_id: str) -> bool:
+        """Whether a backup exists, or did: its manifest is there, or an older version of it."""
+        return any(not one.marker for one in self.versions(backup_id, MANIFEST))
+
     def document(self, key: str) -> Mapping[str, Any]:
         """Return a small JSON object, empty where there is none or it is no JSON."""
         try:
@@ -257,11 +284,8 @@ class Store:
 
         :returns: how many objects and uploads there were.
         """
-        count = 0
+        count = self.abort_uploads(backup_id)
         try:
-            for key, upload in list(self._uploads(self.key(backup_id))):
-                self.s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
-                count += 1
             found = self.versions(backup_id)
             # The mark that says what this is goes last.
             for one in sorted(found, key=lambda entry: entry.key.endswith(BEGAN)):
@@ -269,6 +293,17 @@ class Store:
                 count += not one.marker
         except (ClientError, BotoCoreError) as error:
             raise explain(error, f"removing what is left of {backup_id}") from error
+        return count
+
+    def abort_uploads(self, backup_id: str) -> int:
+        """Abort a backup's multipart uploads; returns how many there were."""
+        count = 0
+        try:
+            for key, upload in list(self._uploads(self.key(backup_id))):
+                self.s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+                count += 1
+        except (ClientError, BotoCoreError) as error:
+            raise explain(error, f"aborting uploads of {backup_id}") from error
         return count
 
     def delete(self, key: str, version_id: str = "") -> None:
@@ -296,15 +331,10 @@ class Store:
     def locked_until(self, key: str, version_id: str) -> datetime | None:
         """Return until when a version is protected, None where it is not."""
         try:
-            answer = self.s3.get_object_retention(Bucket=self.bucket, Key=key, VersionId=version_id)
+            answer = self.s3.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
         except (ClientError, BotoCoreError) as error:
-            if code_of(error) in (
-                "NoSuchObjectLockConfiguration",
-                "ObjectLockConfigurationNotFoundError",
-            ):
-                return None
             raise explain(error, f"reading the lock of {key}") from error
-        return answer["Retention"].get("RetainUntilDate")
+        return answer.get("ObjectLockRetainUntilDate")
 
 
 def _version_id(text: str | None) -> str:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import queue
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,11 @@ class Upload:
     :raises FailedError: from any of them, when S3 refuses it.
     """
 
-    def __init__(self, store: Store, key: str, expected: int) -> None:
+    def __init__(
+        self, store: Store, key: str, expected: int, metadata: Mapping[str, str] | None = None
+    ) -> None:
         self._store, self.key = store, key
+        self._metadata = dict(metadata or {})
         self._size = part_size(expected)
         self._buffer = bytearray()
         self._hash, self._total = hashlib.sha256(), 0
@@ -76,7 +80,7 @@ class Upload:
     def finish(self) -> Uploaded:
         """Complete the object, which must not be there yet; returns what it is."""
         if self._sender is None:
-            version = self._store.put(self.key, bytes(self._buffer))
+            version = self._store.put(self.key, bytes(self._buffer), metadata=self._metadata)
             return Uploaded(self._total, self._hash.hexdigest(), version)
         if self._buffer:
             self._give(bytes(self._buffer))
@@ -117,6 +121,7 @@ class Upload:
                 Bucket=self._store.bucket,
                 Key=self.key,
                 ChecksumAlgorithm="SHA256",
+                Metadata=self._metadata,
                 **self._store.encryption(),
             )
         except (ClientError, BotoCoreError) as error:

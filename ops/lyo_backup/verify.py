@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import closing
 
-import psycopg
-
-from . import check, database, parallel, parts, restore, said, tools
-from .failures import DamagedError, FailedError
+from . import amcheck, check, database, parallel, parts, restore, said, tools
+from .failures import DamagedError
 from .manifest import Manifest, Sequence, Table
 from .settings import Settings
 from .store import Store
 from .tools import Group
 
-AMCHECK = "pg_amcheck"
-# Its exit code where it could look at everything and found something.
-CORRUPT = 2
 MOST_REASONS = 20
 
 
@@ -29,14 +23,14 @@ def verify(settings: Settings, backup_id: str, *, copy: bool = False) -> int:
     :raises DamagedError: with the reasons; the verdict is DAMAGED.
     :raises FailedError: it could not be found out; no verdict is left.
     """
-    tools.require([parts.RESTORE, AMCHECK])
+    tools.require([parts.RESTORE, amcheck.PROGRAM])
     began = time.monotonic()
     store = Store.of(settings, copy=copy)
     try:
         manifest = parts.require(store, backup_id)
         with closing(database.connect("verify")) as lead:
             restore.fill(settings, store, manifest, lead, no_owner=True)
-            reasons = compare(settings, lead, manifest) or amcheck(settings, lead)
+            reasons = compare(settings, lead, manifest) or amcheck.find(settings.jobs, lead)
         check.none(reasons + check.strangers(store, manifest))
     except DamagedError as error:
         seconds = time.monotonic() - began
@@ -132,34 +126,3 @@ def sequences(expected: tuple[Sequence, ...], got: dict[str, tuple[int, bool]]) 
         if not exact and not (low < value < high):
             reasons.append(f"sequence {one.name} is at {value}, not between {low} and {high}")
     return reasons
-
-
-def amcheck(settings: Settings, lead: database.Connection) -> list[str]:
-    """Return what pg_amcheck finds: heaps, their indexes, every row in each index.
-
-    https://www.postgresql.org/docs/current/app-pgamcheck.html
-
-    :raises FailedError: it cannot be run on this server.
-    """
-    try:
-        lead.execute("CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA public")
-    except psycopg.Error as error:
-        raise FailedError(
-            f"amcheck cannot be installed in the scratch database: {error}"
-        ) from error
-    said.line("compared; pg_amcheck next")
-    argv = [
-        AMCHECK,
-        f"--jobs={settings.jobs}",
-        "--heapallindexed",
-        tools.target(lead.info.dbname).removeprefix("--dbname="),
-    ]
-    with Group().run(argv, tools.environment(os.environ), stdout=tools.PIPE) as child:
-        output = b"".join(child.read()).decode(errors="replace")
-        code = child.code()
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    if code == 0:
-        return []
-    if code != CORRUPT or not lines:
-        raise FailedError(f"pg_amcheck ended with {code}: {child.errors}")
-    return [f"amcheck: {line}" for line in lines[:MOST_REASONS]]

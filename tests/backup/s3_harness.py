@@ -71,7 +71,7 @@ class S3:
         self.endpoint = f"http://{host}:{port}"
         self.door = Door()
         self._moto: Any = DomainDispatcherApplication(create_backend_app)
-        self._lock = threading.Lock()
+        self._lock, self._moto_lock = threading.Lock(), threading.Lock()
         self._server = make_server(host, port, self._serve, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -108,12 +108,52 @@ class S3:
 
     def damage(self, bucket: str, key: str, change: Callable[[bytes], bytes]) -> None:
         """Change a stored object behind everybody's back: same version, other bytes."""
-        stored = s3_backends[ACCOUNT]["aws"].buckets[bucket].keys[key]
-        content = change(stored.value)
-        stored._value_buffer.seek(0)
-        stored._value_buffer.truncate()
-        stored._value_buffer.write(content)
-        stored.contentsize = len(content)
+        _write(self._keys(bucket)[key], change(self.content(bucket, key)))
+
+    def content(self, bucket: str, key: str) -> bytes:
+        """What an object is, as it is stored."""
+        found: bytes = self._keys(bucket)[key].value
+        return found
+
+    def lose(self, bucket: str, key: str) -> None:
+        """Make an object with all its versions vanish."""
+        dict.pop(self._keys(bucket), key)
+
+    def snapshot(self, bucket: str, within: str = "") -> dict[str, list[tuple[Any, bytes]]]:
+        """What is in a bucket: versions and delete markers by key, with their bytes.
+
+        :param within: only keys that contain this.
+        """
+        keys = self._keys(bucket)
+        return {
+            key: [(one, getattr(one, "value", b"")) for one in keys.getlist(key)]
+            for key in list(keys)
+            if within in key
+        }
+
+    def versions(self, bucket: str) -> list[str]:
+        """A key for each version and delete marker in a bucket."""
+        keys = self._keys(bucket)
+        return [key for key in list(keys) for _ in keys.getlist(key, [])]
+
+    def put_back(self, bucket: str, before: dict[str, list[tuple[Any, bytes]]]) -> None:
+        """Make a bucket what it was."""
+        keys = self._keys(bucket)
+        # As plain dict: moto's own would close what it lets go of.
+        dict.clear(keys)
+        for key, versions in before.items():
+            for one, content in versions:
+                if content:
+                    _write(one, content)
+            dict.__setitem__(keys, key, [one for one, _ in versions])
+
+    def uploads(self, bucket: str) -> list[str]:
+        """The keys of multipart uploads that are not completed."""
+        answer = self.client().list_multipart_uploads(Bucket=bucket)
+        return [entry["Key"] for entry in answer.get("Uploads", [])]
+
+    def _keys(self, bucket: str) -> Any:
+        return s3_backends[ACCOUNT]["aws"].buckets[bucket].keys
 
     def _serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         with self._lock:
@@ -134,6 +174,14 @@ class S3:
                 [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))],
             )
             return [body]
-        answer: Iterable[bytes] = list(self._moto(environ, start_response))
+        with self._moto_lock:  # moto is not made for several calls at once
+            answer: Iterable[bytes] = list(self._moto(environ, start_response))
         self.door.after(request)
         return answer
+
+
+def _write(stored: Any, content: bytes) -> None:
+    stored._value_buffer.seek(0)
+    stored._value_buffer.truncate()
+    stored._value_buffer.write(content)
+    stored.contentsize = len(content)
