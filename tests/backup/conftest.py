@@ -45,17 +45,11 @@ def made(_servers: Bench) -> str:
     return backup_id
 
 
-@pytest.fixture
-def own(bench: Bench, request: pytest.FixtureRequest) -> str:
-    """A finished backup of a test's own, to be damaged."""
-    backup_id = new_id()
-    bench.run("live", "dump", "--id", backup_id)
-    return backup_id
-
-
+# How the IDs of backups begin that belong to one test.
+NEW = "20261127T130000Z-"
 _number = iter(range(1, 10_000))
 
 
 def new_id() -> str:
     """An ID that no other test has."""
-    return f"20261127T130000Z-{next(_number):08x}"
+    return f"{NEW}{next(_number):08x}"

@@ -147,6 +147,12 @@ class S3:
                     _write(one, content)
             dict.__setitem__(keys, key, [one for one, _ in versions])
 
+    def forget(self, bucket: str, within: str) -> None:
+        """Remove every object whose key contains this: moto copies all of them for each listing."""
+        keys = self._keys(bucket)
+        for key in [key for key in list(keys) if within in key]:
+            keys.pop(key)
+
     def uploads(self, bucket: str) -> list[str]:
         """The keys of multipart uploads that are not completed."""
         answer = self.client().list_multipart_uploads(Bucket=bucket)

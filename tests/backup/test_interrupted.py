@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.backup.conftest import new_id
+from tests.backup.conftest import NEW, new_id
 from tests.backup.harness import BUCKET, COPIES, Bench, ended
 from tests.backup.s3_harness import Refusal, Request
 from tests.localcloud.booking_harness import wait_for
@@ -36,9 +36,15 @@ def _large(_servers: Bench) -> str:
 
 
 @pytest.fixture
-def large(bench: Bench, _large: str) -> str:
-    """A database with 9 MB in one table."""
-    return _large
+def large(bench: Bench, _large: str) -> Iterator[str]:
+    """A database with 9 MB in one table; its backups are removed afterwards."""
+    yield _large
+    forget(bench)
+
+
+def forget(bench: Bench) -> None:
+    for bucket in (BUCKET, COPIES):
+        bench.s3.forget(bucket, NEW)
 
 
 @pytest.fixture
@@ -228,6 +234,7 @@ def test_every_kill_by_itself_is_repaired(bench: Bench, large: str, good: str, a
         sessions_gone(bench, large)
         bench.run(large, "dump", "--id", backup_id, **LARGE)
         whole(bench, backup_id)
+        forget(bench)
         if not killed:
             break
     assert number > 10
