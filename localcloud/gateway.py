@@ -70,6 +70,7 @@ SERVICES = frozenset(
         "scheduler",
         "secretsmanager",
         "sns",
+        "sqs",
         "ssm",
         "sts",
         "wafv2",

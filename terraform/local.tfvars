@@ -44,6 +44,12 @@ registry  = { force_delete = true }
 dashboard = { force_destroy = true }
 alerts    = { key_deletion_days = 7 }
 
+# A lock is tried here too; what it locks goes with the environment all the same. The ops image has no
+# schedule to run until somebody asks for it: see docs/schedules.md.
+operations = {
+  backups = { lock_days = 1, noncurrent_days = 1, force_destroy = true }
+}
+
 # The reference application has a path that is slow on purpose, and the load tests ask for it.
 thresholds = { latency_seconds = 10 }
 

@@ -54,6 +54,27 @@ module "application" {
   registry             = local.registry
 }
 
+# Backups, the ops image and what runs by itself. Its tasks stand where the application's stand, and
+# reach what those reach.
+module "operations" {
+  source    = "./modules/operations"
+  providers = { aws = aws, aws.backup_copy = aws.backup_copy }
+
+  name               = local.name
+  region             = var.region
+  account_id         = var.account_id
+  cluster_name       = module.application.cluster_name
+  subnet_ids         = module.vpc.private_subnet_ids
+  security_group_ids = [module.vpc.security_group_ids.application]
+  secret_arns        = [module.database.postgres.secret_arn, module.database.cache.auth_secret_arn, module.application.whatsapp_secret_arn]
+  topic_arns         = { for topic in ["critical", "warning"] : topic => module.monitoring.topic_arns[topic] }
+  kms_key_arn        = var.kms_key_arn
+  registry           = { for name, value in local.registry : name => value if name == "force_delete" }
+  log_days           = var.operations.log_days
+  backups            = local.logical_backups
+  schedules          = var.operations.schedules
+}
+
 # Names, certificates, and what CloudFront serves. The application's listeners take a certificate from
 # here, and the records here lead to its load balancer: resources depend on each other, modules do not.
 module "dns" {
@@ -99,6 +120,8 @@ module "monitoring" {
   cache             = { for key in ["replication_group_id", "nodes"] : key => module.database.cache[key] }
   nat_gateway_ids   = module.vpc.nat_gateway_ids
   backup_vault_name = module.database.backup.vault_name
+  backups           = { environment = var.environment }
+  schedules         = module.operations.schedules
   web_acl_name      = module.security.web_acl.name
   other_alarm_arns  = concat(module.dns.alarm_arns, module.security.alarm_arns)
 }

@@ -41,6 +41,19 @@ locals {
     whatsapp_secret_arn = module.application.whatsapp_secret_arn
     topic_arns          = { for key in ["critical", "warning"] : key => module.monitoring.topic_arns[key] }
     alarms              = { release = module.monitoring.release_alarm_names }
+    operations = {
+      repository_name    = module.operations.repository.name
+      repository_url     = module.operations.repository.url
+      execution_role_arn = module.operations.role_arns.execution
+      task_role_arn      = module.operations.role_arns.task
+      runner_role_arn    = module.operations.role_arns.runner
+      log_group          = module.operations.log_group
+      bucket             = module.operations.backups.bucket
+      copy_bucket        = module.operations.backups.copy_bucket
+      copy_region        = var.backup_copy_region
+      kms_key_arn        = var.kms_key_arn
+      lock_days          = module.operations.backups.lock_days
+    }
     autoscaling = {
       min = module.application.service.autoscaling_min
       max = module.application.service.autoscaling_max

@@ -38,6 +38,11 @@ scaling = {
   max = 10
 }
 
+operations = {
+  backups = { lock_days = 7 }
+  # schedules = { run_by = "eventbridge" } once ops_image.yml has run: see docs/schedules.md
+}
+
 # Examples: put the addresses of those on call here. A pager's URL goes into a file of its own.
 alerts = {
   critical = [{ protocol = "email", endpoint = "oncall@lyo.example" }]

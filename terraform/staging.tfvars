@@ -34,6 +34,12 @@ load_balancer = {
   force_destroy       = true
 }
 
+operations = {
+  log_days = 14
+  backups  = { lock_days = 1, noncurrent_days = 1, force_destroy = true }
+  # schedules = { run_by = "eventbridge" } once ops_image.yml has run: see docs/schedules.md
+}
+
 scaling   = { min = 1, max = 2 }
 registry  = { force_delete = true }
 dashboard = { force_destroy = true }

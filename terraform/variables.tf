@@ -256,6 +256,35 @@ variable "backup_copy_region" {
   }
 }
 
+variable "operations" {
+  description = "Logical backups, the ops image's log, and the schedules. Attributes and defaults: modules/operations."
+  type = object({
+    log_days = optional(number)
+    backups = optional(object({
+      lock_days        = optional(number)
+      noncurrent_days  = optional(number)
+      copy             = optional(bool)
+      copy_kms_key_arn = optional(string)
+      force_destroy    = optional(bool)
+    }), {})
+    schedules = optional(object({
+      run_by           = optional(string)
+      timezone         = optional(string)
+      flexible_minutes = optional(number)
+      backup           = optional(object({ expression = optional(string), missed_hours = optional(number) }))
+      drift            = optional(object({ expression = optional(string), missed_hours = optional(number) }))
+      drill            = optional(object({ expression = optional(string), missed_hours = optional(number) }))
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.environment != "production" || (coalesce(var.operations.backups.lock_days, 7) >= 1 && var.operations.backups.copy != false && var.operations.backups.force_destroy != true)
+    error_message = "operations.backups must keep a lock, a copy in another region, and its content (no force_destroy) in production."
+  }
+}
+
 variable "load_balancer" {
   description = "The load balancer. Attributes and defaults: modules/application."
   type = object({

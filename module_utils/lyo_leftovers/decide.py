@@ -37,6 +37,7 @@ class Found:
     :ivar cache_snapshots: snapshots of the cache.
     :ivar vaults: name to the number of recovery points of the environment's backup vaults.
     :ivar vault_keys: ARNs of the KMS keys of vaults with recovery points.
+    :ivar buckets: names of buckets that hold backups.
     :ivar deleted_secrets: ARN to the time at which a deleted secret is gone.
     :ivar deleted_keys: ARN to the time at which a KMS key is gone.
     :ivar gone: ARNs that the tags still show a while after they were deleted.
@@ -50,6 +51,7 @@ class Found:
     cache_snapshots: Sequence[str] = ()
     vaults: Mapping[str, int] = field(default_factory=dict)
     vault_keys: Sequence[str] = ()
+    buckets: Sequence[str] = ()
     deleted_secrets: Mapping[str, str] = field(default_factory=dict)
     deleted_keys: Mapping[str, str] = field(default_factory=dict)
     gone: Sequence[str] = ()
@@ -92,6 +94,15 @@ def kept(found: Found) -> list[Kept]:
     ]
     items += [
         Kept(
+            f"bucket {name} ({found.region})",
+            "backups outlive what they are of; Terraform no longer knows the bucket",
+            f"delete every version in it, locked ones with --bypass-governance-retention, "
+            f"then aws s3api delete-bucket {at} --bucket {name}",
+        )
+        for name in found.buckets
+    ]
+    items += [
+        Kept(
             f"secret {name_of(arn)} ({found.region})",
             f"can be restored until {until}, its name is taken until then",
             f"aws secretsmanager delete-secret {at} --force-delete-without-recovery "
@@ -128,6 +139,8 @@ def _explained(arn: str, found: Found) -> bool:
     kind = resource.split(":", 1)[0].split("/", 1)[0]
     if service in ("rds", "elasticache") and kind in ("snapshot", "auto-backup"):
         return True
+    if service == "s3":
+        return resource in found.buckets
     if service == "backup":
         name = resource.partition(":")[2]
         return kind == "recovery-point" or bool(found.vaults.get(name))

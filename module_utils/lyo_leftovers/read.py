@@ -64,6 +64,7 @@ def read(aws: Any, env: str, name: str) -> Found:
             "secretsmanager", "list_secrets", "SecretList", IncludePlannedDeletion=True
         ),
         lambda: aws.all("ec2", "describe_nat_gateways", "NatGateways"),
+        lambda: _buckets(aws, name),
     )
     (
         arns,
@@ -78,6 +79,7 @@ def read(aws: Any, env: str, name: str) -> Found:
         vaults,
         secrets,
         gateways,
+        buckets,
     ) = parallel(*calls)
     mine = [vault for vault in vaults if of_environment([vault["BackupVaultName"]], name)]
     active = [c["clusterArn"] for c in clusters if c["status"] == "ACTIVE"]
@@ -111,6 +113,7 @@ def read(aws: Any, env: str, name: str) -> Found:
             for vault in mine
             if vault.get("NumberOfRecoveryPoints") and vault.get("EncryptionKeyArn")
         ],
+        buckets=buckets,
         deleted_secrets={
             item["ARN"]: str(item["DeletedDate"])
             for item in secrets
@@ -119,6 +122,22 @@ def read(aws: Any, env: str, name: str) -> Found:
         deleted_keys=_deleted_keys(aws, arns),
         gone=_gone(arns, gateways, active),
     )
+
+
+def _buckets(aws: Any, name: str) -> list[str]:
+    """The region's buckets of backups that hold something; an empty one is left like anything else."""
+    answer = aws.call("s3", "list_buckets")
+    names = [bucket["Name"] for bucket in answer.get("Buckets", [])]
+    mine = [bucket for bucket in names if bucket.startswith(f"{name}-backups-")]
+    return [bucket for bucket in mine if _holds(aws, bucket)]
+
+
+def _holds(aws: Any, bucket: str) -> bool:
+    # us-east-1 says nothing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+    place = found(aws, "s3", "get_bucket_location", Bucket=bucket)
+    if not place or (place.get("LocationConstraint") or "us-east-1") != aws.region:
+        return False
+    return bool(found(aws, "s3", "list_object_versions", Bucket=bucket, MaxKeys=1).get("Versions"))
 
 
 def _deleted_keys(aws: Any, arns: Sequence[str]) -> dict[str, str]:

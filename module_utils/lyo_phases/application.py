@@ -1,4 +1,4 @@
-"""Cluster, load balancer, registry, logs and scaling."""
+"""Cluster, load balancer, registry, logs and scaling; with them what backups and schedules need."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..lyo_aws import parallel
+from . import operations
 from .findings import Finding, Findings, at_least, expect, one
 from .target import Target, found, listed
 
@@ -14,7 +15,7 @@ def read(target: Target) -> dict[str, Any]:
     """Return what AWS says about what a release runs on."""
     aws, name = target.aws, target.name
     service = f"service/{name}/{name}"
-    balancers, groups, services, repositories, logs, scaling = parallel(
+    balancers, groups, services, repositories, logs, scaling, ops = parallel(
         lambda: _balancers(target),
         lambda: listed(
             aws,
@@ -44,6 +45,7 @@ def read(target: Target) -> dict[str, Any]:
                 ResourceId=service,
             ),
         },
+        lambda: operations.read(target),
     )
     used = sorted({arn for balancer in balancers for arn in balancer["certificates"]})
     return {
@@ -53,6 +55,7 @@ def read(target: Target) -> dict[str, Any]:
         "repositories": repositories,
         "log_groups": logs,
         "scaling": scaling,
+        "operations": ops,
         "certificates": {
             arn: found(aws, "acm", "describe_certificate", CertificateArn=arn).get(
                 "Certificate", {}
@@ -118,6 +121,7 @@ def problems(facts: Mapping[str, Any], expected: Mapping[str, Any]) -> Findings:
     for group in facts["log_groups"]:
         yield from at_least(group, f"log group {group['logGroupName']}", retentionInDays=1)
     yield from _scaling(facts["scaling"], expected)
+    yield from operations.problems(facts["operations"], expected)
 
 
 def _balancer(

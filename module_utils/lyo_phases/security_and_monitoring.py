@@ -15,6 +15,8 @@ CRITICAL = "critical"
 BUDGET = "slo"
 # Alarms that a deployment watches while it bakes are named <name>-release-….
 RELEASE = "release"
+# Alarms of a schedule that has not run yet are named <name>-schedule-missed-….
+SCHEDULE = "schedule-missed"
 
 
 def read(target: Target) -> dict[str, Any]:
@@ -147,9 +149,10 @@ def _alarm_problems(
             continue
         name = f"alarm {alarm['AlarmName']}"
         # A new alarm has INSUFFICIENT_DATA until its first period is over. A spent error budget
-        # speaks of the past, and is no fault of what stands now.
-        budget = alarm["AlarmName"].startswith(f"{name_of_all}-{BUDGET}-")
-        rings = alarm.get("StateValue") == "ALARM" and not budget and _began(alarm, since)
+        # speaks of the past, a schedule's of what has not run yet: no fault of what stands now.
+        elsewhere = (f"{name_of_all}-{BUDGET}-", f"{name_of_all}-{SCHEDULE}-")
+        about_it = not alarm["AlarmName"].startswith(elsewhere)
+        rings = alarm.get("StateValue") == "ALARM" and about_it and _began(alarm, since)
         if quiet and rings:
             yield Finding(name, "ALARM", f"OK ({alarm.get('StateReason', '')})")
         # A deployment asks its alarms itself, they tell nobody.

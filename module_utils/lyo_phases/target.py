@@ -24,6 +24,7 @@ class Target:
     :ivar world: its account, in us-east-1.
     :ivar expected: what the inventory wants, see the module's documentation.
     :ivar since: when the run planned, None where nothing was applied.
+    :ivar options: how AWS is reached, for another region.
     :ivar ca_bundle: CAs that its certificates come from; None for the public ones.
     """
 
@@ -34,6 +35,7 @@ class Target:
     expected: Mapping[str, Any]
     ca_bundle: str | None = None
     since: datetime | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     tags: list[dict[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +51,16 @@ class Target:
         world = Aws({**params["aws"], "region": GLOBAL_REGION})
         bundle = params["ca_bundle"] or params["aws"].get("ca_bundle")
         since = datetime.fromisoformat(params["since"]) if params.get("since") else None
-        return cls(params["env"], params["name"], aws, world, params["expected"], bundle, since)
+        return cls(
+            params["env"],
+            params["name"],
+            aws,
+            world,
+            params["expected"],
+            bundle,
+            since,
+            params["aws"],
+        )
 
     def outputs(self) -> dict[str, Any]:
         """Terraform's outputs, empty before they are written."""

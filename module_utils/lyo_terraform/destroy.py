@@ -63,14 +63,16 @@ class Destruction:
     def destroy(self) -> dict[str, Any]:
         """Destroy everything that the state knows; in check mode, say what that is.
 
-        A backup vault that holds recovery points is forgotten by Terraform and stays: they are what
-        somebody may want back.
+        A backup vault that holds recovery points, and a bucket that holds backups, are forgotten by
+        Terraform and stay: they are what somebody may want back.
         """
         started = time.monotonic()
         folder = self._begin()
         try:
             resources = self._state()
             kept, addresses = self._vaults_to_keep(resources)
+            buckets, more = self._buckets_to_keep(resources)
+            kept, addresses = [*kept, *buckets], [*addresses, *more]
             self._refuse_taken_names(resources)
             if addresses and not self.stack.check_mode:
                 self.terraform.forget(addresses, self.stack.locking()[:1])
@@ -126,6 +128,26 @@ class Destruction:
             if answer.get("RecoveryPoints"):
                 kept.append({"address": vault.address, "arn": arn, "name": name, "region": region})
                 addresses += decide.kept_with(vault, resources)
+        return kept, addresses
+
+    def _buckets_to_keep(
+        self, resources: Sequence[decide.Resource]
+    ) -> tuple[list[dict[str, str]], list[str]]:
+        """The buckets that hold backups, and the addresses of what stays with them."""
+        kept, addresses = [], []
+        for bucket in decide.backup_buckets(resources):
+            name, region = str(bucket.values["bucket"]), str(bucket.values.get("region"))
+            answer = found(
+                Aws({**self.stack.params["aws"], "region": region}),
+                "s3",
+                "list_object_versions",
+                Bucket=name,
+                MaxKeys=1,
+            )
+            if answer.get("Versions"):
+                arn = str(bucket.values["arn"])
+                kept.append({"address": bucket.address, "arn": arn, "name": name, "region": region})
+                addresses += decide.kept_with_bucket(bucket, resources)
         return kept, addresses
 
     def _refuse_taken_names(self, resources: Sequence[decide.Resource]) -> None:

@@ -46,20 +46,25 @@ def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
 
 
 def protected(found: Sequence[Resource]) -> list[tuple[str, str]]:
-    """Address and attribute of each protection that stands in the way of destroying."""
+    """Address and attribute of each protection that stands in the way of destroying.
+
+    A bucket of backups is not among them: it goes when it is empty, else it stays.
+    """
     return [
         (resource.address, attribute)
         for resource in found
+        if not _of_backups(resource)
         for attribute, protects in PROTECTIONS.get(resource.type, {}).items()
         if bool(resource.values.get(attribute)) is protects
     ]
 
 
 def regions(found: Sequence[Resource]) -> list[str]:
-    """Every region that a resource's ARN names."""
+    """Every region that a resource's ARN names; a bucket's has none, but the bucket has."""
     arns = [str(resource.values.get("arn") or "") for resource in found]
     fields = [arn.split(":") for arn in arns]
-    return sorted({field[3] for field in fields if len(field) > 5 and field[3]})
+    buckets = {str(r.values.get("region") or "") for r in found if r.type == "aws_s3_bucket"}
+    return sorted({field[3] for field in fields if len(field) > 5 and field[3]} | buckets - {""})
 
 
 def vaults(found: Sequence[Resource]) -> list[Resource]:
@@ -86,6 +91,27 @@ def kept_with(vault: Resource, found: Sequence[Resource]) -> list[str]:
         if (r.type in guards and r.values.get("backup_vault_name") == name)
         or (r.type == "aws_kms_key" and r.values.get("key_id") in keys)
         or (r.type == "aws_kms_alias" and r.values.get("target_key_id") in keys)
+    ]
+
+
+def backup_buckets(found: Sequence[Resource]) -> list[Resource]:
+    """Buckets whose backups are not destroyed with them."""
+    return [resource for resource in found if _of_backups(resource)]
+
+
+def _of_backups(resource: Resource) -> bool:
+    values = resource.values
+    locks = bool(values.get("object_lock_enabled")) and not values.get("force_destroy")
+    return resource.type == "aws_s3_bucket" and locks
+
+
+def kept_with_bucket(bucket: Resource, found: Sequence[Resource]) -> list[str]:
+    """Addresses of a bucket that stays and of its settings."""
+    name = bucket.values.get("bucket")
+    return [bucket.address] + [
+        r.address
+        for r in found
+        if r.type.startswith("aws_s3_bucket_") and r.values.get("bucket") == name
     ]
 
 

@@ -44,6 +44,8 @@ variables {
   cache             = { replication_group_id = "lyo-test", nodes = 2 }
   nat_gateway_ids   = { eu-south-1a = "nat-1", eu-south-1b = "nat-2" }
   backup_vault_name = "lyo-test"
+  backups           = { environment = "test" }
+  schedules         = { group = "lyo-test", queue_name = "lyo-test-schedules-not-started", run_by = "eventbridge", missed_hours = { backup = 26, drift = 26, drill = 840 } }
   web_acl_name      = "lyo-test"
   other_alarm_arns  = ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:elsewhere"]
 }
@@ -67,6 +69,8 @@ run "least" {
     cache             = { replication_group_id = "lyo-test", nodes = 1 }
     nat_gateway_ids   = {}
     backup_vault_name = null
+    backups           = null
+    schedules         = null
     web_acl_name      = null
     other_alarm_arns  = []
     budget            = { anomaly_detection = false }

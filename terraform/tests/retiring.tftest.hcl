@@ -62,6 +62,10 @@ run "retires" {
     error_message = "Retiring must let buckets and registry go with their content."
   }
   assert {
+    condition     = local.logical_backups.force_destroy != true
+    error_message = "Retiring must leave the logical backups where they are."
+  }
+  assert {
     condition     = local.postgres.final_snapshot == "last" && local.postgres.multi_az == var.postgres.multi_az
     error_message = "Retiring must leave everything else, the final snapshot above all."
   }

@@ -269,3 +269,33 @@ run "threshold_that_nobody_knows" {
 
   expect_failures = [var.thresholds]
 }
+
+run "backups_without_a_lock" {
+  command = plan
+
+  variables {
+    operations = { backups = { lock_days = 0 } }
+  }
+
+  expect_failures = [var.operations]
+}
+
+run "backups_without_a_copy" {
+  command = plan
+
+  variables {
+    operations = { backups = { copy = false } }
+  }
+
+  expect_failures = [var.operations]
+}
+
+run "backups_that_go_with_their_bucket" {
+  command = plan
+
+  variables {
+    operations = { backups = { force_destroy = true } }
+  }
+
+  expect_failures = [var.operations]
+}

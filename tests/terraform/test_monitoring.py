@@ -26,6 +26,7 @@ SECTIONS = set(
 # These wake somebody; a new one wants a second thought.
 CRITICAL = {
     *("no-healthy-host", "tasks-below-minimum", "database-storage", "backup-age"),
+    "backup-unverified",
     *("nat-ports-eu-south-1a", "nat-ports-eu-south-1b", "slo-fast", "slo-medium"),
 }
 
@@ -162,7 +163,14 @@ def test_silence_is_told_where_it_is_news(everything: Resources) -> None:
     told = {
         name for name, alarm in alarms_of(everything).items() if alarm["insufficient_data_actions"]
     }
-    # Never "breaching": it would ring from the first minute of an environment nothing runs in yet.
+    # "breaching" would ring from the first minute of an environment nothing runs in yet: only schedules
+    # that somebody has turned on may.
+    breaching = {
+        name
+        for name, alarm in alarms_of(everything).items()
+        if alarm["treat_missing_data"] == "breaching"
+    }
+    assert breaching == {"schedule-missed-backup", "schedule-missed-drift"}
     assert (
         silent
         == told
@@ -172,7 +180,7 @@ def test_silence_is_told_where_it_is_news(everything: Resources) -> None:
         }
     )
     treatments = {alarm["treat_missing_data"] for alarm in alarms_of(everything).values()}
-    assert treatments == {"missing", "notBreaching"}
+    assert treatments == {"missing", "notBreaching", "breaching"}
 
 
 def test_every_description_says_what_to_do_and_where_more_is(everything: Resources) -> None:
@@ -225,6 +233,9 @@ def test_what_an_environment_lacks_is_not_watched(runs: dict[str, Resources]) ->
         ),
         *("tasks-below-minimum", "service-at-maximum"),  # no Container Insights
         *("nat-ports-eu-south-1a", "nat-ports-eu-south-1b", "backup-age", "backup-failed"),
+        *("backup-stale-logical", "backup-stale-snapshot", "backup-stale-cache"),
+        *("backup-unverified", "schedule-failed", "runbook-failed"),
+        *("schedule-missed-backup", "schedule-missed-drift", "schedule-missed-drill"),
     }
     kinds = {address.split("[")[0].split(".")[0] for address in runs["least"]}
     assert not {"aws_ce_anomaly_monitor", "aws_sns_topic_subscription"} & kinds

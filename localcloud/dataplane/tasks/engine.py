@@ -18,6 +18,7 @@ from localcloud.dataplane.tasks.logpump import LogPump
 from localcloud.dataplane.tasks.run import TaskRun
 from localcloud.dataplane.tasks.surroundings import Hooks, Surroundings
 from localcloud.dataplane.tasks.usage import Usage
+from localcloud.services.ecs.role_credentials import RoleCredentials
 from localcloud.services.ecs.store import (
     Cluster,
     ContainerState,
@@ -46,6 +47,7 @@ class ProcessTaskEngine:
         self.surroundings = surroundings
         self.pump = LogPump()
         self.shutdown = Event()
+        self.credentials = RoleCredentials(cloud)
         self._pool = AddressPool(cloud.addresses.task)
         self._runs: dict[str, TaskRun] = {}
         self._runs_guard = threading.Lock()
@@ -196,6 +198,7 @@ class ProcessTaskEngine:
         """A task's run is over: its address and folder are free again."""
         shutil.rmtree(self.folder(task), ignore_errors=True)
         self._pool.give_back(task.address)
+        self.credentials.forget(task.id)
         with self._runs_guard:
             self._runs.pop(task.arn, None)
 

@@ -303,7 +303,13 @@ class TaskRun:
             # An SDK in a task must reach this cloud and nothing else.
             "AWS_ENDPOINT_URL": settings.endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **self._engine.credentials.given(self._task.id, self._task_role()),
         }
+
+    def _task_role(self) -> str | None:
+        """ARN of the role that the containers may call AWS with."""
+        role = self._task.overrides.get("taskRoleArn") or self._definition.shape.get("taskRoleArn")
+        return str(role) if role else None
 
     # -- events --------------------------------------------------------------------------------
 

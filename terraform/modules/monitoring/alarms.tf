@@ -3,6 +3,7 @@
 #   notBreaching  the metric is only written when something happens
 #   missing       silence is news of its own: it is told (insufficient_data) once there was data before,
 #                 so that an environment nothing runs in yet rings nobody
+#   breaching     silence is the alarm: only of schedules that somebody has turned on
 # $0.10 a month for each metric that an alarm reads: https://aws.amazon.com/cloudwatch/pricing/
 locals {
   alarms = merge(
@@ -13,6 +14,8 @@ locals {
     local.cache_alarms,
     local.network_alarms,
     local.backup_alarms,
+    local.logical_backup_alarms,
+    local.schedule_alarms,
     local.slo_alarms,
   )
 }

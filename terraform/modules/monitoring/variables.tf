@@ -127,6 +127,25 @@ variable "backup_vault_name" {
   default     = null
 }
 
+variable "backups" {
+  description = "Backups that the runbooks take, whose metrics carry this environment's name; null: none are watched."
+  type = object({
+    environment = string
+  })
+  default = null
+}
+
+variable "schedules" {
+  description = "Runbooks that run by themselves: the group and the queue of EventBridge Scheduler, who runs them (nobody, eventbridge, systemd), and hours without a success after which each of backup, drift and drill is told; null: none."
+  type = object({
+    group        = string
+    queue_name   = string
+    run_by       = string
+    missed_hours = map(number)
+  })
+  default = null
+}
+
 variable "web_acl_name" {
   description = "Web ACL whose numbers the dashboard shows; null: none."
   type        = string

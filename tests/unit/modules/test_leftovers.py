@@ -27,6 +27,7 @@ def found(**values: Any) -> Found:
         ARN.format("ec2", "vpc/vpc-1"),
         ARN.format("backup", "backup-vault:lyo-x"),
         ARN.format("rds", "db:lyo-x"),
+        "arn:aws:s3:::lyo-x-backups-1",
         SECRET,
         KEY,
     ],
@@ -45,6 +46,7 @@ def test_what_has_the_tags_is_left(arn: str) -> None:
         (ARN.format("backup", "backup-vault:lyo-x"), {"vaults": {"lyo-x": 3}}),
         (KEY, {"vault_keys": [KEY]}),
         (KEY, {"deleted_keys": {KEY: "2026-12-01"}}),
+        ("arn:aws:s3:::lyo-x-backups-1", {"buckets": ["lyo-x-backups-1"]}),
         (SECRET, {"deleted_secrets": {SECRET: "2026-12-01"}}),
         (ARN.format("ec2", "natgateway/nat-1"), {"gone": [ARN.format("ec2", "natgateway/nat-1")]}),
     ],
@@ -66,6 +68,7 @@ def test_what_is_kept_is_named_with_its_command() -> None:
             automated=["lyo-x"],
             cache_snapshots=["lyo-x-cache"],
             vaults={"lyo-x": 3, "lyo-x-copy": 0},
+            buckets=["lyo-x-backups-1"],
             deleted_secrets={SECRET: "2026-12-01"},
             deleted_keys={KEY: "2026-12-02"},
         )
@@ -75,6 +78,7 @@ def test_what_is_kept_is_named_with_its_command() -> None:
         "automated backups of lyo-x (eu-south-1)",
         "cache snapshot lyo-x-cache (eu-south-1)",
         "backup vault lyo-x with 3 recovery points (eu-south-1)",
+        "bucket lyo-x-backups-1 (eu-south-1)",
         "secret lyo-x/cache-auth-token (eu-south-1)",
         "KMS key 1-2-3 (eu-south-1)",
     ]

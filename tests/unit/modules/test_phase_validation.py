@@ -244,6 +244,18 @@ CLUSTER: dict[str, Any] = {
         "policies": [{"PolicyName": "cpu"}],
     },
     "certificates": {"arn:c": {"Status": "ISSUED"}},
+    "operations": {
+        "buckets": {
+            "lyo-backups-1": {
+                "versions": "Enabled",
+                "lock": "Enabled",
+                "encryption": "aws:kms",
+                "public": False,
+            }
+        },
+        "repositories": [{"repositoryName": "lyo-ops", "imageTagMutability": "IMMUTABLE"}],
+        "schedules": {"backup": {"State": "DISABLED"}, "drift": {"State": "ENABLED"}},
+    },
 }
 
 
@@ -294,6 +306,20 @@ def test_a_whole_cluster_is_right() -> None:
             "scaling of service/lyo/lyo MaxCapacity",
         ),
         (lambda f: f["scaling"]["policies"].clear(), "number of scaling policies"),
+        (lambda f: f["operations"]["buckets"].clear(), "number of buckets of backups"),
+        (
+            lambda f: f["operations"]["buckets"]["lyo-backups-1"].update(lock=None),
+            "bucket lyo-backups-1 lock",
+        ),
+        (
+            lambda f: f["operations"]["buckets"]["lyo-backups-1"].update(public=True),
+            "bucket lyo-backups-1 public",
+        ),
+        (
+            lambda f: f["operations"]["repositories"].clear(),
+            "number of repositories of the ops image",
+        ),
+        (lambda f: f["operations"]["schedules"].update(drift={}), "schedule drift"),
     ],
 )
 def test_what_is_wrong_with_a_cluster(change: Change, name: str) -> None:
@@ -358,6 +384,16 @@ def test_whole_guards_are_right() -> None:
 )
 def test_what_is_wrong_with_the_guards(change: Change, name: str) -> None:
     assert names(security_and_monitoring, GUARDS, change) == [name]
+
+
+def test_a_schedule_that_has_not_run_yet_is_told_elsewhere() -> None:
+    def missed(facts: dict[str, Any], name: str = "lyo-schedule-missed-backup") -> None:
+        facts["alarms"][0].update(AlarmName=name, StateValue="ALARM")
+
+    assert names(security_and_monitoring, GUARDS, missed) == []
+    assert names(security_and_monitoring, GUARDS, lambda f: missed(f, "lyo-schedule-failed")) == [
+        "alarm lyo-schedule-failed"
+    ]
 
 
 def test_parts_of_a_composite_alarm_speak_through_it() -> None:

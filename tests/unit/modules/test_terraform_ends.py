@@ -239,6 +239,61 @@ def test_a_vault_with_recovery_points_stays_with_what_it_needs(
     ]
 
 
+BACKUPS = {
+    "bucket": "lyo-x-backups-1",
+    "arn": "arn:aws:s3:::lyo-x-backups-1",
+    "region": "eu-central-1",
+    "object_lock_enabled": True,
+    "force_destroy": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "versions", "kept"),
+    [
+        ({}, [{"Key": "manifest.json"}], ["lyo-x-backups-1"]),
+        ({}, [], []),
+        ({"force_destroy": True}, [{"Key": "manifest.json"}], []),
+        ({"object_lock_enabled": False}, [{"Key": "logs"}], []),
+    ],
+)
+def test_a_bucket_that_holds_backups_stays_with_its_settings(
+    played: Played,
+    monkeypatch: pytest.MonkeyPatch,
+    values: dict[str, Any],
+    versions: list[dict[str, str]],
+    kept: list[str],
+) -> None:
+    played.state(
+        resource("module.operations.aws_s3_bucket.backups", **BACKUPS | values),
+        resource("module.operations.aws_s3_bucket_versioning.backups", bucket="lyo-x-backups-1"),
+        resource("module.dns.aws_s3_bucket_versioning.dashboard", bucket="lyo-x-dashboard"),
+    )
+    played.plan(change(DATABASE, "delete"))
+    done = played.act("destroy", monkeypatch, cloud(list_object_versions={"Versions": versions}))
+    assert [bucket["name"] for bucket in done.answer["kept"]] == kept
+    assert done.answer["regions"] == ["eu-central-1"]
+    forgotten = [
+        word for call in played.calls() for word in call if word.startswith("module.operations")
+    ]
+    assert forgotten == (
+        [
+            "module.operations.aws_s3_bucket.backups",
+            "module.operations.aws_s3_bucket_versioning.backups",
+        ]
+        if kept
+        else []
+    )
+
+
+def test_a_bucket_of_backups_is_no_protection_that_is_lifted(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.state(resource("module.operations.aws_s3_bucket.backups", **BACKUPS))
+    done = played.act("lift", monkeypatch, cloud())
+    assert done.answer["protections"] == []
+
+
 def test_a_final_snapshots_name_that_is_taken_is_told_first(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:

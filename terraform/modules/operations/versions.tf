@@ -1,0 +1,12 @@
+terraform {
+  required_version = ">= 1.11.0, < 2.0.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100.0, < 6.0.0"
+      # The region that copies of the backups go to.
+      configuration_aliases = [aws.backup_copy]
+    }
+  }
+}
