@@ -154,6 +154,10 @@ class Firing:
             self._cloud.parts["ecs"].run_task(call)
         except AwsError as error:
             self._refused(run, now, request, error)
+        except Exception:
+            log.exception("schedule %s", schedule.arn)
+            words = "The local cloud failed; its log has the reason."
+            self._refused(run, now, request, AwsError("InternalFailure", words, status=500))
         else:
             log.info("schedule %s started a task", schedule.arn)
 

@@ -83,6 +83,5 @@ def dead_letter(
         "TARGET_ARN": target_arn,
     }
     return {
-        name: {"data_type": "String", "string_value": value or "-"}
-        for name, value in values.items()
+        name: {"DataType": "String", "StringValue": value or "-"} for name, value in values.items()
     }

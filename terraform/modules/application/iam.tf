@@ -45,18 +45,6 @@ data "aws_iam_policy_document" "execution" {
     actions   = ["secretsmanager:GetSecretValue"]
     resources = local.secret_arns
   }
-  # A database that was restored beside the first has a password of its own, made by RDS.
-  # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
-  statement {
-    sid       = "SecretsOfRestored"
-    actions   = ["secretsmanager:GetSecretValue"]
-    resources = ["arn:aws:secretsmanager:${var.region}:${var.account_id}:secret:rds!db-*"]
-    condition {
-      test     = "StringLike"
-      variable = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
-      values   = ["arn:aws:rds:${var.region}:${var.account_id}:db:${var.name}-*"]
-    }
-  }
   dynamic "statement" {
     for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
     content {

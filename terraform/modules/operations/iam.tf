@@ -50,7 +50,7 @@ data "aws_iam_policy_document" "execution" {
     condition {
       test     = "StringLike"
       variable = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
-      values   = ["arn:aws:rds:${var.region}:${var.account_id}:db:${var.name}-*"]
+      values   = ["arn:aws:rds:${var.region}:${var.account_id}:db:${var.name}", "arn:aws:rds:${var.region}:${var.account_id}:db:${var.name}-*"]
     }
   }
   dynamic "statement" {

@@ -183,7 +183,7 @@ def test_the_last_refusal_is_kept_in_the_queue() -> None:
     ((queue, body, attributes),) = world.letters
     assert queue == "not-started"
     assert json.loads(body)["taskDefinition"] == "arn:definition"
-    said = {name: value["string_value"] for name, value in attributes.items()}
+    said = {name: value["StringValue"] for name, value in attributes.items()}
     assert said["ERROR_CODE"] == "ClientException"
     assert said["ERROR_MESSAGE"] == "TaskDefinition not found."
     assert said["RETRY_ATTEMPTS"] == "2"
@@ -199,7 +199,7 @@ def test_an_invocation_gets_too_old() -> None:
     world.refusing = AwsError("ClusterNotFoundException", "Cluster not found.")
     for _ in range(20):
         world.after(seconds=20)
-    assert [letter[2]["EXHAUSTED_RETRY_CONDITION"]["string_value"] for letter in world.letters] == [
+    assert [letter[2]["EXHAUSTED_RETRY_CONDITION"]["StringValue"] for letter in world.letters] == [
         "MaximumEventAgeInSeconds"
     ]
 
