@@ -116,6 +116,21 @@ def runs_a_month(schedule: str) -> float:
     return 365 * months / 144
 
 
+@rule("aws_scheduler_schedule")
+def schedule(resource: Resource, context: Context) -> Iterable[Part]:
+    """Starts are free up to 14 million a month; the task that one starts, and its metrics, are not.
+
+    https://aws.amazon.com/eventbridge/pricing/
+    """
+    if resource.get("state", "ENABLED") != "ENABLED":
+        return
+    hours = runs_a_month(str(resource.get("schedule_expression", ""))) * context["ops_task_hours"]
+    kind = "arm" if context.text("task_architecture") == "ARM64" else "x86"
+    yield Part(TASKS, f"fargate-{kind}-vcpu-hour", hours)
+    yield Part(TASKS, f"fargate-{kind}-gb-hour", 2 * hours)
+    yield Part("Logs, metrics and alarms", "cloudwatch-metric", context["schedule_metrics"])
+
+
 @rule("aws_ecr_repository")
 def repository(resource: Resource, context: Context) -> Iterable[Part]:
     """The images that its lifecycle keeps."""
@@ -124,6 +139,9 @@ def repository(resource: Resource, context: Context) -> Iterable[Part]:
 
 @rule("aws_s3_bucket")
 def bucket(resource: Resource, context: Context) -> Iterable[Part]:
-    """Small objects: logs and static pages."""
+    """Small objects: logs and static pages; or logical backups, which object lock tells apart."""
+    if resource.get("object_lock_enabled", False):
+        yield Part(BACKUPS, "s3-gb-month", context["logical_backup_gb"])
+        return
     yield Part(STORAGE, "s3-gb-month", context["bucket_gb"])
     yield Part(STORAGE, "s3-put-million", context["bucket_put_millions"])

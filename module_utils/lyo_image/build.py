@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,8 +113,8 @@ def find_uv() -> str:
     return found
 
 
-def install(lock: Path, target: Path, run: Callable[..., Any] = subprocess.run) -> None:
-    """Install the wheels of a lock file into ``target``, each checked against its hash.
+def install(locks: Sequence[Path], target: Path, run: Callable[..., Any] = subprocess.run) -> None:
+    """Install the wheels of lock files into ``target``, each checked against its hash.
 
     :raises BuildError: ``uv`` fails; with its own words.
     """
@@ -135,15 +135,31 @@ def install(lock: Path, target: Path, run: Callable[..., Any] = subprocess.run) 
             "--no-compile-bytecode",
             "--link-mode",
             "copy",
-            "--requirement",
-            str(lock),
+            *(word for lock in locks for word in ("--requirement", str(lock))),
         ],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise BuildError(f"the dependencies in {lock} cannot be installed:\n{done.stderr.strip()}")
+        names = ", ".join(str(lock) for lock in locks)
+        raise BuildError(f"the dependencies in {names} cannot be installed:\n{done.stderr.strip()}")
+
+
+def prune(target: Path, keep: Mapping[str, Sequence[str]]) -> None:
+    """Remove the folders below each folder of ``keep`` but those that it names, as ``a`` or ``a/b``.
+
+    :raises BuildError: one that is to stay is not there.
+    """
+    for folder, names in keep.items():
+        for name in names:
+            if not (target / folder / name).is_dir():
+                raise BuildError(f"{folder}/{name} is to stay in the image, but does not exist")
+        wanted = [(target / folder / name) for name in names]
+        for level in (target / folder).glob("*/"), (target / folder).glob("*/*/"):
+            for found in list(level):
+                if not any(found in (w, *w.parents) or w in found.parents for w in wanted):
+                    shutil.rmtree(found)
 
 
 def tidy(target: Path) -> None:
@@ -164,7 +180,7 @@ def dependencies_layer(description: d.Description, cache: Path) -> Blob | None:
 
     :raises BuildError: they cannot be installed.
     """
-    if description.requirements is None:
+    if not description.requirements:
         return None
     place = description.site_packages.strip("/")
     key = hashlib.sha256(f"{d.dependencies_key(description)}\n{place}".encode()).hexdigest()
@@ -174,7 +190,8 @@ def dependencies_layer(description: d.Description, cache: Path) -> Blob | None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as folder:
         target = Path(folder) / "packages"
-        install(description.root / description.requirements, target)
+        install([description.root / name for name in description.requirements], target)
+        prune(target, description.keep)
         tidy(target)
         files = (p for p in target.rglob("*") if p.is_file())
         made = layer(archive((f"{place}/{p.relative_to(target).as_posix()}", p) for p in files))

@@ -27,11 +27,15 @@ class BadDescriptionError(Exception):
 class Description:
     """What an image is made of.
 
-    :ivar app: files and folders of the application, relative to ``root``.
-    :ivar requirements: lock file of the dependencies, relative to ``root``, None without any.
+    :ivar app: files and folders of the application, relative to ``root``; ``*.yml`` names several.
+    :ivar requirements: lock files of the dependencies, relative to ``root``.
+    :ivar keep: folder of packages to what stays of it, in ``site_packages``: a bundle may bring a
+        hundred times what is used.
     :ivar site_packages: where the dependencies are in the image, an absolute path.
     :ivar env: environment of the image, with the release's own on top.
     :ivar schema: schema revisions the release runs on, oldest first, empty where not given.
+    :ivar context: what a Dockerfile is built from: the ``folder``, or of it only what is ``listed``
+        here, as its .dockerignore says too.
     """
 
     root: Path
@@ -41,12 +45,14 @@ class Description:
     workdir: str
     ports: tuple[int, ...]
     app: tuple[str, ...]
-    requirements: str | None
+    requirements: tuple[str, ...] = ()
+    keep: dict[str, tuple[str, ...]] = field(default_factory=dict)
     site_packages: str = "/opt/lyo/site-packages"
     env: dict[str, str] = field(default_factory=dict)
     user: str = ""
     stop_signal: str = "SIGTERM"
     schema: tuple[str, ...] = ()
+    context: str = "folder"
 
 
 def python_version() -> str:
@@ -95,12 +101,14 @@ def load(root: Path, file: str, release: str) -> Description:
             workdir=str(image.get("workdir", "/app")),
             ports=tuple(int(port) for port in image.get("ports", ())),
             app=tuple(layers["app"]),
-            requirements=layers.get("requirements"),
+            requirements=_locks(layers.get("requirements", [])),
+            keep={str(k): tuple(v) for k, v in layers.get("keep", {}).items()},
             site_packages=str(layers.get("site_packages", "/opt/lyo/site-packages")),
             user=str(image.get("user", "")),
             stop_signal=str(image.get("stop_signal", "SIGTERM")),
             schema=_revisions(releases[release].get("schema", [])),
             env={str(k): str(v) for k, v in env.items()},
+            context=_context(data.get("docker", {}).get("context", "folder")),
         )
     except FileNotFoundError:
         raise BadDescriptionError(
@@ -108,10 +116,21 @@ def load(root: Path, file: str, release: str) -> Description:
         ) from None
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadDescriptionError(f"{path} is not a description of an image: {error!r}") from None
-    for name in (*description.app, *filter(None, [description.requirements])):
-        if not (root / name).exists():
+    for name in (*description.app, *description.requirements):
+        if not any(root.glob(name)):
             raise BadDescriptionError(f"{path} names {name}, which does not exist")
     return description
+
+
+def _locks(value: Any) -> tuple[str, ...]:
+    """Return the lock files: one name, or a list of them."""
+    return (value,) if isinstance(value, str) else tuple(str(name) for name in value)
+
+
+def _context(value: Any) -> str:
+    if value not in ("folder", "listed"):
+        raise ValueError(f"docker.context must be folder or listed, not {value!r}")
+    return str(value)
 
 
 def _revisions(value: Any) -> tuple[str, ...]:
@@ -125,8 +144,8 @@ def _revisions(value: Any) -> tuple[str, ...]:
 
 def app_files(description: Description) -> Iterator[tuple[str, Path]]:
     """Yield name (relative to the work folder) and path of the application's files, sorted."""
-    for name in sorted(description.app):
-        path = description.root / name
+    root = description.root
+    for path in sorted({path for name in description.app for path in root.glob(name)}):
         found = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         for file in found:
             relative = file.relative_to(description.root)
@@ -136,11 +155,12 @@ def app_files(description: Description) -> Iterator[tuple[str, Path]]:
 
 def dependencies_key(description: Description) -> str:
     """Return the hash under which the dependencies' layer is cached, empty without any."""
-    if description.requirements is None:
+    if not description.requirements:
         return ""
-    lock = (description.root / description.requirements).read_bytes()
+    locks = b"".join((description.root / name).read_bytes() for name in description.requirements)
     inputs = f"{FORMAT}\n{python_version()}\n{sys.platform}\n{architecture()}\n".encode()
-    return hashlib.sha256(inputs + lock).hexdigest()
+    kept = json.dumps(description.keep, sort_keys=True).encode() if description.keep else b""
+    return hashlib.sha256(inputs + locks + kept).hexdigest()
 
 
 def inputs_hash(description: Description) -> str:
@@ -168,14 +188,21 @@ def inputs_hash(description: Description) -> str:
     return digest.hexdigest()
 
 
-def docker_inputs_hash(root: Path, dockerfile: str, release: str) -> str:
+def docker_inputs_hash(
+    root: Path, dockerfile: str, release: str, listed: Description | None = None
+) -> str:
     """Return the SHA-256 over a Dockerfile's build context and the release's name.
 
+    :param listed: the description, where the context is only what it lists.
     :raises BadDescriptionError: there is no Dockerfile.
     """
     if not (root / dockerfile).is_file():
         raise BadDescriptionError(f"{root / dockerfile} does not exist, but builder is docker")
     digest = hashlib.sha256(f"{FORMAT}\n{release}\n{dockerfile}\n{architecture()}".encode())
+    if listed is not None:
+        digest.update(hashlib.sha256((root / dockerfile).read_bytes()).digest())
+        digest.update(inputs_hash(listed).encode())
+        return digest.hexdigest()
     for file in sorted(p for p in root.rglob("*") if p.is_file()):
         relative = file.relative_to(root)
         if not _SKIPPED & set(relative.parts):

@@ -25,7 +25,11 @@ def wanted_tag(app: Mapping[str, Any], release: str) -> tuple[str, description.D
     root = Path(app["path"])
     if app["builder"] == "docker":
         description.check_release(release)
-        inputs = description.docker_inputs_hash(root, app["dockerfile"], release)
+        listed = None
+        if (root / app["image_toml"]).is_file():
+            found = description.load(root, app["image_toml"], release)
+            listed = found if found.context == "listed" else None
+        inputs = description.docker_inputs_hash(root, app["dockerfile"], release, listed)
         return description.tag(release, inputs), None
     loaded = description.load(root, app["image_toml"], release)
     return description.tag(release, description.inputs_hash(loaded)), loaded

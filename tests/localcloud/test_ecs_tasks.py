@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from localcloud.api import AwsError
+from localcloud.credentials import check_credentials
 from tests.localcloud.ecs_tasks_harness import IMAGE, NUMBER, Ecs, container, definition, start
 
 #: Variables a container is asked for.
@@ -44,6 +45,43 @@ def test_a_one_off_task_ends_with_its_real_exit_code(ecs: Ecs) -> None:
     assert task["stoppedReason"] == "Essential container in task exited"
     assert task["desiredStatus"] == "STOPPED"
     assert ecs.logs(started["taskArn"]) == ["leaving"]
+
+
+def test_a_container_finds_the_credentials_of_its_task_role(ecs: Ecs) -> None:
+    variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+    role = "arn:aws:iam::123456789012:role/ops"
+    with_role = ecs.run(ecs.register(container("main", "serve", "0"), taskRoleArn=role))
+    ecs.wait_status(with_role["taskArn"], "RUNNING")
+    path = "/_lyo/task-credentials/" + with_role["taskArn"].rsplit("/", 1)[1]
+    answered: list[str] = []
+
+    def fetch() -> dict[str, Any]:
+        serve = ecs.cloud.routes["/_lyo/task-credentials/"]
+        body = serve({"PATH_INFO": path}, lambda status, _: answered.append(status))
+        found: dict[str, Any] = json.loads(b"".join(body))
+        return found
+
+    given = fetch()
+    assert given["RoleArn"] == role
+    assert given["Expiration"].endswith("Z")
+    # The cloud takes the key, and no other.
+    check_credentials(ecs.cloud, given["AccessKeyId"], ecs.cloud.clock.now())
+    with pytest.raises(AwsError):
+        check_credentials(ecs.cloud, given["AccessKeyId"] + "X", ecs.cloud.clock.now())
+    ecs.call("StopTask", cluster="lyo", task=with_role["taskArn"])
+    ecs.wait_status(with_role["taskArn"], "STOPPED")
+    end = time.monotonic() + 10
+    while answered[-1] == "200 OK" and time.monotonic() < end:
+        fetch()
+    assert answered[-1] == "404 Not Found"
+
+    for more, says in (
+        ({"taskRoleArn": role}, f"{variable}=http://127."),
+        ({}, f"{variable}=None"),
+    ):
+        task = ecs.run(ecs.register(container("main", "env", variable), **more))
+        ecs.wait_status(task["taskArn"], "STOPPED")
+        assert ecs.logs(task["taskArn"])[0].startswith(says)
 
 
 def test_a_task_goes_through_the_states_in_order_and_hooks_run_at_theirs(ecs: Ecs) -> None:

@@ -141,6 +141,37 @@ def test_backups_as_large_as_the_storage_are_free() -> None:
     assert "rds-backup-gb-month" not in database(backup_retention_period=0)
 
 
+def test_what_runs_by_itself_costs_its_task_and_its_metrics() -> None:
+    prices = [
+        price(name)
+        for name in ("fargate-x86-vcpu-hour", "fargate-x86-gb-hour", "cloudwatch-metric")
+    ]
+    usage = {"ops_task_hours": 2.0, "schedule_metrics": 6.0}
+    monthly = {"state": "ENABLED", "schedule_expression": "cron(0 5 3 * ? *)"}
+    on = resource("aws_scheduler_schedule", **monthly)
+    assert quantity_of(estimator(*prices, **usage).estimate(environment(on))) == {
+        "fargate-x86-vcpu-hour": 2,
+        "fargate-x86-gb-hour": 4,
+        "cloudwatch-metric": 6,
+    }
+    off = resource("aws_scheduler_schedule", **{**monthly, "state": "DISABLED"})
+    assert quantity_of(estimator(*prices, **usage).estimate(environment(off))) == {}
+
+
+def test_a_bucket_with_object_lock_holds_the_backups() -> None:
+    prices = (price("s3-gb-month"), price("s3-put-million"))
+    usage = {"logical_backup_gb": 20.0, "bucket_gb": 1.0, "bucket_put_millions": 0.1}
+    backups = resource("aws_s3_bucket", object_lock_enabled=True)
+    logs = resource("aws_s3_bucket", object_lock_enabled=False)
+    assert quantity_of(estimator(*prices, **usage).estimate(environment(backups))) == {
+        "s3-gb-month": 20
+    }
+    assert quantity_of(estimator(*prices, **usage).estimate(environment(logs))) == {
+        "s3-gb-month": 1,
+        "s3-put-million": 0.1,
+    }
+
+
 def test_a_week_of_insights_is_free() -> None:
     assert "database-insights-vcpu-hour" not in database(performance_insights_retention_period=7)
     assert database(performance_insights_retention_period=31)["database-insights-vcpu-hour"] == 200

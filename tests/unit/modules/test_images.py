@@ -61,7 +61,7 @@ def uv(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Stands in for uv: puts a package, a console script and bytecode into the target."""
     calls: list[Path] = []
 
-    def install(lock: Path, target: Path, **_: Any) -> None:
+    def install(locks: list[Path], target: Path, **_: Any) -> None:
         calls.append(target)
         (target / "bin").mkdir(parents=True)
         (target / "bin" / "six").write_text(f"#!{target}/python")
@@ -110,6 +110,72 @@ def test_a_wrong_description_is_said(
         (root / "image.toml").write_text(TOML.replace(*change))
     with pytest.raises(description.BadDescriptionError, match=message):
         loaded(root, release)
+
+
+def test_several_lock_files_and_names_with_a_star(root: Path) -> None:
+    (root / "more.lock").write_text("jmespath==1.1.0")
+    (root / "one.yml").write_text("---")
+    (root / "two.yml").write_text("---")
+    text = TOML.replace('"demo", ', '"*.yml", "demo", ')
+    two = text.replace('"requirements.lock"', '["requirements.lock", "more.lock"]')
+    (root / "image.toml").write_text(text)
+    one_lock = description.dependencies_key(loaded(root))
+    (root / "image.toml").write_text(two)
+    found = loaded(root)
+    assert found.requirements == ("requirements.lock", "more.lock")
+    assert [name for name, _ in description.app_files(found)] == [
+        "alembic.ini",
+        "demo/__init__.py",
+        "demo/__main__.py",
+        "one.yml",
+        "two.yml",
+    ]
+    assert description.dependencies_key(found) != one_lock
+    (root / "image.toml").write_text(two.replace("*.yml", "*.yaml"))
+    with pytest.raises(description.BadDescriptionError, match=r"names \*\.yaml"):
+        loaded(root)
+
+
+def test_what_stays_of_a_bundle(root: Path, tmp_path: Path) -> None:
+    target = tmp_path / "packages"
+    for name in ("a/one", "a/two", "b/one", "c/one/deep"):
+        (target / "bundle" / name).mkdir(parents=True)
+    (target / "other" / "x").mkdir(parents=True)
+    (target / "bundle" / "about.json").write_text("{}")
+    build.prune(target, {"bundle": ["a/one", "c"]})
+    left = sorted(str(p.relative_to(target)) for p in target.rglob("*"))
+    assert left == [
+        *("bundle", "bundle/a", "bundle/a/one", "bundle/about.json", "bundle/c", "bundle/c/one"),
+        *("bundle/c/one/deep", "other", "other/x"),
+    ]
+    with pytest.raises(build.BuildError, match="bundle/d is to stay"):
+        build.prune(target, {"bundle": ["d"]})
+    kept = TOML.replace("[releases.v1]", '[layers.keep]\nbundle = ["a"]\n[releases.v1]')
+    before = description.dependencies_key(loaded(root))
+    (root / "image.toml").write_text(kept)
+    assert description.dependencies_key(loaded(root)) != before
+
+
+def test_a_dockerfile_of_what_is_listed(root: Path) -> None:
+    (root / "Dockerfile").write_text("FROM scratch")
+    listed = TOML + '[docker]\ncontext = "listed"\n'
+    app = {"path": str(root), "image_toml": "image.toml", "dockerfile": "Dockerfile"}
+
+    def tag() -> str:
+        return run_image.wanted_tag({**app, "builder": "docker"}, "v1")[0]
+
+    whole = tag()
+    (root / "notes").write_text("in the folder, and so in the context")
+    assert tag() != whole
+    (root / "image.toml").write_text(listed)
+    first = tag()
+    (root / "notes").write_text("not listed")
+    assert tag() == first
+    (root / "Dockerfile").write_text("FROM other")
+    assert tag() != first
+    (root / "image.toml").write_text(listed.replace("listed", "everything"))
+    with pytest.raises(description.BadDescriptionError, match="folder or listed"):
+        tag()
 
 
 def test_no_description_is_said(tmp_path: Path) -> None:
@@ -198,7 +264,7 @@ def test_uv_is_called_with_hashes_and_its_words_are_passed_on(tmp_path: Path) ->
         return subprocess.CompletedProcess(argv, 1, "", "no hash for six")
 
     with pytest.raises(build.BuildError, match="no hash for six"):
-        build.install(tmp_path / "lock", tmp_path / "target", run=run)
+        build.install([tmp_path / "lock"], tmp_path / "target", run=run)
     assert {"--require-hashes", "--only-binary", "--no-deps"} <= set(calls[0])
 
 
