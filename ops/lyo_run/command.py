@@ -38,7 +38,8 @@ def command(words: Sequence[str], env: Mapping[str, str], folder: Path) -> Comma
     :param folder: the folder of the runbooks.
     :raises UsageError: they mean nothing.
     """
-    known = sorted(path.name for path in folder.glob("*.yml"))
+    # Beside the runbooks are the settings of Ansible's own programs.
+    known = sorted(p.name for p in folder.glob("*.yml") if not p.name.startswith("ansible"))
     if not words:
         raise UsageError(f"say what to run: lyo_backup, or a runbook: {', '.join(known)}")
     first, rest = words[0], list(words[1:])

@@ -64,34 +64,35 @@ data "aws_iam_policy_document" "runner" {
       values   = ["ecs-tasks.amazonaws.com"]
     }
   }
-  # Only what begins with the environment's name and a hyphen is made, changed or deleted: never the
-  # instance that serves.
+  # Only instances that a backup or a drill has made are changed or deleted, never one that serves.
   statement {
-    sid = "ScratchAndSnapshots"
+    sid = "ScratchInstances"
     actions = [
       "rds:AddTagsToResource",
       "rds:CreateDBInstance",
-      "rds:CreateDBSnapshot",
       "rds:DeleteDBInstance",
-      "rds:DeleteDBSnapshot",
       "rds:ModifyDBInstance",
       "rds:RestoreDBInstanceFromDBSnapshot",
       "rds:RestoreDBInstanceToPointInTime",
     ]
-    resources = [
-      "arn:aws:rds:${local.here}:db:${var.name}-*",
-      "arn:aws:rds:${local.here}:snapshot:${var.name}-*",
-    ]
+    resources = [for kind in ["drill", "scratch"] : "arn:aws:rds:${local.here}:db:${var.name}-${kind}-*"]
   }
-  # These name what they are made of beside what they make.
+  statement {
+    sid       = "Snapshots"
+    actions   = ["rds:AddTagsToResource", "rds:CreateDBSnapshot", "rds:DeleteDBSnapshot"]
+    resources = ["arn:aws:rds:${local.here}:snapshot:${var.name}-*"]
+  }
+  # These calls name what they are made of beside what they make.
   statement {
     sid     = "FromWhatServes"
     actions = ["rds:CreateDBInstance", "rds:CreateDBSnapshot", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"]
     resources = [
       "arn:aws:rds:${local.here}:auto-backup:*",
       "arn:aws:rds:${local.here}:db:${var.name}",
+      "arn:aws:rds:${local.here}:db:${var.name}-*",
       "arn:aws:rds:${local.here}:og:*",
       "arn:aws:rds:${local.here}:pg:${var.name}-*",
+      "arn:aws:rds:${local.here}:snapshot:${var.name}-*",
       "arn:aws:rds:${local.here}:snapshot:rds:${var.name}-*",
       "arn:aws:rds:${local.here}:subgrp:${var.name}",
     ]
