@@ -38,8 +38,7 @@ def command(words: Sequence[str], env: Mapping[str, str], folder: Path) -> Comma
     :param folder: the folder of the runbooks.
     :raises UsageError: they mean nothing.
     """
-    # Beside the runbooks are the settings of Ansible's own programs.
-    known = sorted(p.name for p in folder.glob("*.yml") if not p.name.startswith("ansible"))
+    known = sorted(path.name for path in folder.glob("*.yml"))
     if not words:
         raise UsageError(f"say what to run: lyo_backup, or a runbook: {', '.join(known)}")
     first, rest = words[0], list(words[1:])

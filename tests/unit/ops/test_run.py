@@ -22,7 +22,7 @@ PLAYBOOK = (sys.executable, "-m", "ansible", "playbook")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("backup.yml", "status.yml", "ansible-navigator.yml"):
+    for name in ("backup.yml", "status.yml"):
         (tmp_path / name).write_text("---")
     return tmp_path
 
@@ -60,7 +60,6 @@ def test_the_program_of_logical_backups(folder: Path) -> None:
         ([], {}, "say what to run: lyo_backup, or a runbook: backup.yml, status.yml"),
         (["sh"], {}, "'sh' is no runbook"),
         (["../x.yml"], {"LYO_ENV": "local"}, "no runbook"),
-        (["ansible-navigator.yml"], {"LYO_ENV": "local"}, "no runbook"),
         (["backup.yml"], {}, "backup.yml -e env=<name>"),
     ],
 )
