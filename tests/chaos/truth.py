@@ -137,14 +137,22 @@ class Truth:
         )
 
     def alike(self, arns: tuple[str, ...]) -> list[tuple[str, str]]:
-        """Pairs of task definitions of one family with the same content."""
+        """Pairs of task definitions with the same content, where one would have done.
+
+        The service's: any two. A one-off task's definition says what is run, and a release runs the same
+        command again after another (plan, apply, look): there, only two in a row.
+        """
+        service = str(self.names["task_family"])
         contents: dict[str, str] = {}
+        latest: dict[str, str] = {}
         pairs = []
-        for arn in arns:
+        for arn in sorted(arns, key=lambda arn: int(arn.rpartition(":")[2])):
+            family = arn.rpartition("/")[2].rpartition(":")[0]
             content = json.dumps(normalise(self.definition(arn)), sort_keys=True)
-            if content in contents:
-                pairs.append((contents[content], arn))
-            contents[content] = arn
+            former = contents.get(content, "")
+            if former and (family == service or latest.get(family) == former):
+                pairs.append((former, arn))
+            contents[content] = latest[family] = arn
         return pairs
 
     @property
