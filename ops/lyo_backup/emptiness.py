@@ -2,7 +2,8 @@
 
 While a restore is under way its database has the schema `lyo_backup_restore`: a database with it is
 incomplete, and nothing in it is anybody's. The end of the restore removes it in the transaction that
-leaves the setting `lyo_backup.restored`, which says what the database was restored from.
+leaves a comment on the database, which says what it was restored from. A setting of the database's own
+would be refused: RDS's master user is no superuser.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from psycopg import sql
 from .database import Connection
 
 MARK = "lyo_backup_restore"
-SETTING = "lyo_backup.restored"
+# How the comment on a restored database begins; the ID follows.
+RESTORED = "lyo_backup: restored from "
 
 _OURS = """
     n.nspname NOT LIKE 'pg\\_%%' AND n.nspname NOT IN ('information_schema', 'lyo_backup_restore')
@@ -75,8 +77,12 @@ def marked(connection: Connection) -> str:
 
 def restored(connection: Connection) -> str:
     """Return the backup that this database was restored from, empty for none."""
-    row = connection.execute("SELECT current_setting(%s, true)", (SETTING,)).fetchone()
-    return str(row[0] or "") if row else ""
+    row = connection.execute(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database"
+        " WHERE datname = current_database()"
+    ).fetchone()
+    comment = str(row[0] or "") if row else ""
+    return comment.removeprefix(RESTORED) if comment.startswith(RESTORED) else ""
 
 
 def mark(connection: Connection, backup_id: str) -> None:
@@ -91,10 +97,8 @@ def complete(connection: Connection, backup_id: str) -> None:
     """Say that a restore has ended, and which."""
     with connection.transaction():
         connection.execute(f"DROP SCHEMA {MARK} CASCADE")
-        statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(
-            sql.Identifier(connection.info.dbname),
-            sql.SQL(SETTING),
-            sql.Literal(backup_id),
+        statement = sql.SQL("COMMENT ON DATABASE {} IS {}").format(
+            sql.Identifier(connection.info.dbname), sql.Literal(f"{RESTORED}{backup_id}")
         )
         connection.execute(statement)
 

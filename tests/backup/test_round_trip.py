@@ -12,6 +12,7 @@ import pytest
 from tests.backup.conftest import new_id
 from tests.backup.harness import BUCKET, Bench
 from tests.backup.schema import BOOKINGS, TENANTS
+from tests.localcloud import booking_harness
 
 PREFIX = "logical/"
 
@@ -57,6 +58,33 @@ def test_a_restored_database_is_the_same(bench: Bench, compression: str) -> None
     bench.run("live", "check", "--id", backup_id)
     bench.run(bench.fresh("back"), "restore", "--id", backup_id)
     assert content(bench, "back") == content(bench, "live")
+
+
+def test_whoever_owns_the_database_can_restore_it_and_a_second_time_does_nothing(
+    bench: Bench,
+) -> None:
+    """RDS's master user is no superuser."""
+    name, password = "owner_alone", booking_harness.PASSWORD
+    bench.sql(
+        "postgres",
+        f"DROP DATABASE IF EXISTS {name}",
+        f"DROP ROLE IF EXISTS {name}",
+        f"CREATE ROLE {name} LOGIN CREATEDB CREATEROLE PASSWORD '{password}'",
+    )
+    bench.fresh("simple")
+    bench.sql("simple", "CREATE TABLE tenants (id text PRIMARY KEY)")
+    bench.sql("simple", "INSERT INTO tenants VALUES ('t1')")
+    backup_id = new_id()
+    bench.run("simple", "dump", "--id", backup_id)
+    bench.sql("postgres", f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0")
+    for _ in range(2):
+        bench.run(name, "restore", "--id", backup_id, "--no-owner", PGUSER=name)
+    assert bench.sql(name, "SELECT id FROM tenants") == [("t1",)]
+    # Of another backup it is not empty.
+    other = new_id()
+    bench.run("simple", "dump", "--id", other)
+    refused = bench.run(name, "restore", "--id", other, "--no-owner", expect=2, PGUSER=name)
+    assert "is not empty" in refused.output
 
 
 def test_a_manifest_says_what_is_in_it(bench: Bench, made: str) -> None:
