@@ -56,8 +56,7 @@ def dump(settings: Settings, backup_id: str) -> int:
         else:
             said.line(f"{backup_id} is finished already, since {found.finished}")
         protect(store, found)
-        for mark in store.versions(backup_id, BEGAN):
-            store.delete(mark.key, mark.version_id)
+        store.delete_if_there(store.key(backup_id, BEGAN))
     said.event(
         "done",
         verb="dump",

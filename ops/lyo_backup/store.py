@@ -316,6 +316,16 @@ class Store:
         except (ClientError, BotoCoreError) as error:
             raise explain(error, f"deleting {key}") from error
 
+    def delete_if_there(self, key: str) -> None:
+        """Delete the version of an object that is the latest one, if there is any."""
+        try:
+            version = self._version(key)
+        except (ClientError, BotoCoreError) as error:
+            if is_missing(error):
+                return
+            raise explain(error, f"looking for {key}") from error
+        self.delete(key, version)
+
     def lock(self, key: str, version_id: str, until: datetime) -> None:
         """Protect a version of an object until a moment; longer ones stay as they are."""
         try:
