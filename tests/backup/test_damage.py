@@ -22,14 +22,13 @@ def flip(content: bytes) -> bytes:
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
 
-def rewritten(content: bytes, change: Callable[[dict[str, Any]], None], *, honest: bool) -> bytes:
-    """A manifest with something changed, its digest made to fit or not."""
+def rewritten(content: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """A manifest with something changed, its digest made to fit."""
     document = json.loads(content)
+    document.pop("digest")
     change(document)
-    if honest:
-        document.pop("digest")
-        text = json.dumps(document, sort_keys=True, ensure_ascii=False)
-        document["digest"] = hashlib.sha256(text.encode()).hexdigest()
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    document["digest"] = hashlib.sha256(text.encode()).hexdigest()
     return json.dumps(document).encode()
 
 
@@ -62,10 +61,12 @@ def reasons(bench: Bench, backup_id: str, verb: str = "check", database: str = "
     return "\n".join(ended.event("damaged")["reasons"])
 
 
-@pytest.mark.parametrize("part", ["pre-data", "public.bookings", "rest"])
-def test_a_flipped_bit_is_found(bench: Bench, damaged: str, keys: Keys, part: str) -> None:
-    bench.s3.damage(BUCKET, keys[part], flip)
-    assert f"{keys[part]} was changed" in reasons(bench, damaged)
+def test_flipped_bits_are_found(bench: Bench, damaged: str, keys: Keys) -> None:
+    parts = [keys[part] for part in ("pre-data", "public.bookings", "rest")]
+    for key in parts:
+        bench.s3.damage(BUCKET, key, flip)
+    said = reasons(bench, damaged)
+    assert [key for key in parts if f"{key} was changed" not in said] == []
 
 
 def test_a_truncated_part_is_found(bench: Bench, damaged: str, keys: Keys) -> None:
@@ -135,30 +136,19 @@ def test_a_deleted_manifest_is_not_mistaken_for_an_unfinished_dump(
     assert bench.s3.snapshot(BUCKET) == before
 
 
-@pytest.mark.parametrize(
-    ("change", "honest", "said"),
-    [
-        (lambda d: d["tables"][0].update(rows=7), False, "changed after it was written"),
-        (lambda d: d.update(id="20200101T000000Z-00000000"), True, "is that of"),
-        (lambda d: d.update(format=2), True, "has format 2"),
-        (lambda d: d["parts"].pop(), True, "not exactly one part rest"),
-        (lambda d: d["parts"][2].update(sha256="0" * 64), True, "was changed"),
-        (lambda d: d.pop("sequences"), True, "lacks something"),
-        (lambda d: d.update(total_bytes=1), True, "total_bytes"),
-    ],
-)
-def test_a_wrong_manifest_is_found(
-    bench: Bench, damaged: str, keys: Keys, change: Any, honest: bool, said: str
-) -> None:
-    bench.s3.damage(
-        BUCKET, keys["manifest"], lambda content: rewritten(content, change, honest=honest)
-    )
-    assert said in reasons(bench, damaged)
+def test_a_wrong_manifest_is_found(bench: Bench, damaged: str, keys: Keys) -> None:
+    """One whose digest fits: what it says of the parts is held against them all the same."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["parts"][2]["sha256"] = "0" * 64
+
+    bench.s3.damage(BUCKET, keys["manifest"], lambda content: rewritten(content, change))
+    assert f"{keys['public.bookings']} was changed" in reasons(bench, damaged)
 
 
-def test_a_manifest_that_is_cut_off_is_found(bench: Bench, damaged: str, keys: Keys) -> None:
-    bench.s3.damage(BUCKET, keys["manifest"], lambda content: content[:200])
-    assert "no JSON" in reasons(bench, damaged)
+def test_a_changed_manifest_is_found(bench: Bench, damaged: str, keys: Keys) -> None:
+    bench.s3.damage(BUCKET, keys["manifest"], lambda content: content.replace(b"0005", b"0006"))
+    assert "changed after it was written" in reasons(bench, damaged)
 
 
 def test_a_damaged_part_is_rolled_back_as_a_whole(bench: Bench, damaged: str, keys: Keys) -> None:

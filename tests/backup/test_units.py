@@ -1,0 +1,226 @@
+"""The program's decisions and formats, without a database and without S3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lyo_backup import codec, copy_rows, settings, tenants, upload, verify
+from lyo_backup.failures import RefusedError
+from lyo_backup.manifest import (
+    BadManifestError,
+    Manifest,
+    Part,
+    Sequence,
+    Table,
+    decode,
+)
+from lyo_backup.tenants import ForeignKey
+
+ID = "20261127T030000Z-5f2c81aa"
+BIG = b"".join(b"%d\tciao\n" % n for n in range(300_000))
+
+
+def part(section: str, table: str = "") -> Part:
+    return Part(f"logical/{ID}/parts/{section}{table}", section, table, 10, 20, "0" * 64, "v")
+
+
+MANIFEST = Manifest(
+    id=ID,
+    began="2026-11-27T03:00:00+00:00",
+    finished="2026-11-27T03:00:01+00:00",
+    server_version="18.6",
+    tools={"pg_dump": "18.6"},
+    database="app",
+    encoding="UTF8",
+    schema_revision="0005",
+    snapshot_lsn="0/1",
+    tables=(Table("public", "a", "public.a", 3, 8192, "0" * 16, "record", "t", {"x": 1, "": 2}),),
+    sequences=(Sequence("public.s", 5, True, 9, True),),
+    constraints={"public.a a_pkey": True},
+    indexes=("public.a_pkey",),
+    roles=("lyo",),
+    parts=(part("pre-data"), part("data", "public.a"), part("rest"), part("post-data")),
+    total_bytes=40,
+    jobs=2,
+    compression="zstd:3",
+)
+
+
+def test_a_manifest_comes_back_as_it_was() -> None:
+    assert decode(MANIFEST.encode(), ID) == MANIFEST
+
+
+def edited(change: Callable[[dict[str, Any]], Any]) -> bytes:
+    document = json.loads(MANIFEST.encode())
+    change(document)
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"{", "no JSON"),
+        (b"[]", "no object"),
+        (MANIFEST.encode()[:300], "no JSON"),
+        (edited(lambda d: d.update(format=2)), "has format 2"),
+        (edited(lambda d: d["tables"][0].update(rows=4)), "changed after it was written"),
+        (edited(lambda d: d.pop("digest")), "changed after it was written"),
+        (replace(MANIFEST, id="20200101T000000Z-00000000").encode(), "is that of"),
+        (replace(MANIFEST, parts=MANIFEST.parts[1:]).encode(), "exactly one part pre-data"),
+        (replace(MANIFEST, tables=()).encode(), "tables and parts are not the same"),
+        (replace(MANIFEST, total_bytes=41).encode(), "total_bytes"),
+        (
+            replace(MANIFEST, tables=(replace(MANIFEST.tables[0], rows=4),)).encode(),
+            "not all of its rows",
+        ),
+        (replace(MANIFEST, sequences=({"name": "s"},)).encode(), "lacks something"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_manifest_is_refused(text: bytes, said: str) -> None:
+    with pytest.raises(BadManifestError, match=said):
+        decode(text, ID)
+
+
+@pytest.mark.parametrize("compression", ["zstd:3", "gzip:1", "none"])
+def test_what_is_compressed_comes_back(compression: str) -> None:
+    coder = codec.encoder(compression)
+    chunks = [coder.add(BIG[at : at + 100_000]) for at in range(0, len(BIG), 100_000)]
+    packed = b"".join([*chunks, coder.end()])
+    pieces = [packed[at : at + 777] for at in range(0, len(packed), 777)]
+    assert b"".join(codec.decoded(iter(pieces), compression)) == BIG
+    if compression != "none":
+        assert len(packed) < len(BIG) / 2
+
+
+@pytest.mark.parametrize("compression", ["zstd:3", "gzip:6"])
+def test_a_small_object_may_not_become_a_large_piece(compression: str) -> None:
+    coder = codec.encoder(compression)
+    packed = coder.add(bytes(64 << 20)) + coder.end()
+    assert len(packed) < 1 << 20
+    sizes = [len(piece) for piece in codec.decoded(iter([packed]), compression)]
+    assert sum(sizes) == 64 << 20
+    assert max(sizes) <= codec.LARGEST
+
+
+@pytest.mark.parametrize("compression", ["zstd:3", "gzip:6"])
+def test_damage_is_no_other_content(compression: str) -> None:
+    coder = codec.encoder(compression)
+    packed = coder.add(BIG) + coder.end()
+    at = len(packed) // 2
+    wrong = packed[:at] + bytes([packed[at] ^ 1]) + packed[at + 1 :]
+    with pytest.raises(codec.CorruptError):
+        list(codec.decoded(iter([wrong]), compression))
+
+
+def test_parts_are_few_enough_for_one_upload() -> None:
+    assert upload.part_size(0) == upload.part_size(70 << 30) == 8 << 20
+    for expected in (100 << 30, 5 << 40):
+        assert expected / upload.part_size(expected) <= 10_000
+
+
+KEYS = [
+    ForeignKey("public.customers", ("tenant_id",), "public.tenants", ("id",)),
+    ForeignKey("public.bookings", ("wa", "tenant"), "public.customers", ("wa_id", "tenant_id")),
+    ForeignKey("public.notes", ("booking",), "public.bookings", ("id",)),
+]
+TABLES = ["public.bookings", "public.customers", "public.notes", "public.tenants", "public.log"]
+
+
+def test_foreign_keys_tell_the_tenants_column() -> None:
+    assert tenants.columns(TABLES, KEYS, "tenants", {}) == {
+        "public.tenants": "id",
+        "public.customers": "tenant_id",
+        "public.bookings": "tenant",
+    }
+
+
+def test_a_named_column_wins_and_leads_on() -> None:
+    found = tenants.columns(TABLES, KEYS, "tenants", {"log": "who", "public.bookings": "id"})
+    assert found["public.log"] == "who"
+    assert found["public.bookings"] == "id"
+    assert found["public.notes"] == "booking"
+
+
+def test_without_a_tenants_table_nothing_has_a_tenant() -> None:
+    assert tenants.columns(TABLES, KEYS, "", {}) == {}
+    assert tenants.columns(TABLES, KEYS, "restaurants", {}) == {}
+
+
+def test_tables_come_after_those_that_they_reference() -> None:
+    ordered = tenants.order(TABLES, KEYS)
+    assert ordered.index("public.tenants") < ordered.index("public.customers")
+    assert ordered.index("public.customers") < ordered.index("public.bookings")
+    circle = [*KEYS, ForeignKey("public.tenants", ("best",), "public.bookings", ("id",))]
+    with pytest.raises(ValueError, match=r"circle: public\.bookings, public\.customers"):
+        tenants.order(TABLES, circle)
+
+
+def test_rows_of_one_tenant_are_found_in_copys_text() -> None:
+    text = (
+        b'SET x;\nCOPY public.a (id, "Tenant ""x", body) FROM stdin;\n'
+        b'1\tt\\t1\tt\\t1\n2\tother\tt\\t1\n3\tt\\t1\t\\N\n\\.\n\nCOPY public.b ("Tenant ""x") FROM stdin;\nt\\t1\n\\.\n'
+    )
+    for size in (1, 7, 1000):
+        chunks = [text[at : at + size] for at in range(0, len(text), size)]
+        found = list(copy_rows.matching(copy_rows.lines(chunks), 'Tenant "x', "t\t1"))
+        assert found == [
+            ["id", 'Tenant "x', "body"],
+            b"1\tt\\t1\tt\\t1\n",
+            b"3\tt\\t1\t\\N\n",
+            ['Tenant "x'],
+            b"t\\t1\n",
+        ]
+
+
+def test_settings_name_everything_that_is_wrong() -> None:
+    with pytest.raises(RefusedError) as refused:
+        settings.read(
+            {
+                "LYO_BACKUP_PREFIX": "x",
+                "LYO_BACKUP_JOBS": "0",
+                "LYO_BACKUP_COMPRESSION": "lz4",
+                "LYO_TENANT_COLUMNS": "a",
+            }
+        )
+    for name in ("BUCKET", "PREFIX", "JOBS", "COMPRESSION", "TENANT_COLUMNS"):
+        assert name in str(refused.value)
+    assert settings.read(
+        {"LYO_BACKUP_BUCKET": "b", "LYO_TENANT_COLUMNS": "a=b,c.d=e"}
+    ).tenant_columns == {
+        "a": "b",
+        "c.d": "e",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "latest", "20261127T030000Z-5F2C81AA", "../x", ID + "0"])
+def test_an_id_is_an_id(text: str) -> None:
+    assert settings.valid_id(ID) == ID
+    with pytest.raises(RefusedError, match="no ID of a backup"):
+        settings.valid_id(text)
+
+
+@pytest.mark.parametrize(
+    ("got", "right"),
+    [
+        ((5, True), True),
+        ((7, True), True),
+        ((9, True), True),
+        ((4, True), False),
+        ((10, True), False),
+        ((5, False), False),
+    ],
+)
+def test_a_sequence_lies_between_before_and_after(got: tuple[int, bool], right: bool) -> None:
+    assert (verify.sequences(MANIFEST.sequences, {"public.s": got}) == []) is right
+
+
+def test_other_rows_with_the_same_sum_are_seen_by_tenant() -> None:
+    (table,) = MANIFEST.tables
+    swapped = replace(table, rows_per_tenant={"x": 2, "": 1})
+    assert verify.differences(table, table) == []
+    assert verify.differences(table, swapped) == ["public.a has other rows of 2 tenants: , x"]
+    assert "checksum" in verify.differences(table, replace(table, checksum="1" * 16))[0]
