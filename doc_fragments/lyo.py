@@ -332,3 +332,66 @@ options:
         "Checks of what the outside reaches, below the outputs' C(api_url), each made once while the old"
         " tasks are being stopped. They decide nothing; RV(verified) says whether all were right.",
     )
+
+    # How something is restored and looked at.
+    RESTORED = r"""
+options:
+  name:
+    description: What the names of the environment's instances begin with, C(lyo-<env>).
+    type: str
+    required: true
+  state:
+    description: Where Terraform's state is, which says what an instance has to be like.
+    type: dict
+    required: true
+    suboptions:
+      bucket:
+        description: Bucket of the state.
+        type: str
+        required: true
+      key:
+        description: Key of the state.
+        type: str
+        default: lyo.tfstate
+      marker_key:
+        description: Key of the note of the last empty plan, which a switch makes void.
+        type: str
+        default: lyo.plan.json
+      drills_prefix:
+        description: Folder of what came of the last drill.
+        type: str
+        default: drills/
+  image:
+    description: Image, with digest, whose commands look at what was restored.
+    type: str
+    default: ''
+  release:
+    description: Name of the release that will use it.
+    type: str
+    default: ''
+  checks:
+    description: Commands of the image that only read; each runs as a one-off task.
+    type: dict
+    default: {}
+    suboptions:
+      plan:
+        description: >-
+          Says where the schema is (a last line C(lyo.schema:) with JSON); exit code 0, or 3 where migrations are
+          pending.
+        type: list
+        elements: str
+      count:
+        description: >-
+          Prints a JSON object a line with C(name) and C(rows) for each table, and at the end C({"rows":N}), how
+          many lines there were.
+        type: list
+        elements: str
+  check_timeout:
+    description: Seconds that such a task may take.
+    type: int
+    default: 900
+  timeout:
+    description: Seconds that RDS may take to restore. The same run again waits on.
+    type: int
+    default: 7200
+"""

@@ -27,6 +27,8 @@ module "database" {
   kms_key_arn          = var.kms_key_arn
   secret_recovery_days = var.secret_recovery_days
   postgres             = local.postgres
+  instances            = local.database_instances
+  serving              = local.database_key[local.database.serving]
   cache                = var.cache
   backup               = var.backup
   notifications        = { topic_arn = module.monitoring.topic_arns.warning }

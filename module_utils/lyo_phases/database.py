@@ -16,9 +16,10 @@ FORCE_SSL = "rds.force_ssl"
 def read(target: Target) -> dict[str, Any]:
     """Return what AWS says about the stores."""
     aws, name = target.aws, target.name
+    serving = str((target.outputs().get("database") or {}).get("identifier") or name)
     instances, caches, subnets, backup = parallel(
         lambda: listed(
-            aws, "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=name
+            aws, "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=serving
         ),
         lambda: listed(
             aws,

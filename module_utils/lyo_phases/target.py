@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
+from ..lyo_release.outputs import read_outputs
 
 # CloudFront's certificates and Route 53's metrics live there, whatever region an environment is in.
 GLOBAL_REGION = "us-east-1"
@@ -63,10 +63,8 @@ class Target:
         )
 
     def outputs(self) -> dict[str, Any]:
-        """Terraform's outputs, empty before they are written."""
-        answer = found(self.aws, "ssm", "get_parameter", Name=f"/lyo/{self.env}/outputs")
-        content: dict[str, Any] = json.loads(answer["Parameter"]["Value"]) if answer else {}
-        return content
+        """Terraform's outputs and the database that serves, empty before they are written."""
+        return read_outputs(self.aws, f"/lyo/{self.env}/outputs")
 
 
 # Every way in which AWS says that something is not there.

@@ -59,7 +59,7 @@ run "by_default" {
     error_message = "Without a topic nothing is told."
   }
   assert {
-    condition     = length(aws_iam_role.enhanced_monitoring) == 1 && aws_db_instance.this.monitoring_interval == 60
+    condition     = length(aws_iam_role.enhanced_monitoring) == 1 && aws_db_instance.this["first"].monitoring_interval == 60
     error_message = "Enhanced monitoring has its role."
   }
 }

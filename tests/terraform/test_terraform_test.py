@@ -61,7 +61,7 @@ def test_what_is_missing_unnamed_or_different_is_reported(
 
     other = replace(database, values={**database.values, "multi_az": False})
     assert problems(inventory, "production", [*rest, other]) == [
-        f"{label}: multi_az of module.database.aws_db_instance.this is False, not True"
+        f"{label}: multi_az of {database.address} is False, not True"
     ]
 
     more = Instance.at("module.vpc.aws_vpn_gateway.this", {})

@@ -45,6 +45,18 @@ data "aws_iam_policy_document" "execution" {
     actions   = ["secretsmanager:GetSecretValue"]
     resources = local.secret_arns
   }
+  # restore.yml switches to an instance that Terraform has not seen yet. RDS names such a secret at random
+  # and tags it with its instance: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
+  statement {
+    sid       = "SecretsOfRestoredDatabases"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = ["arn:aws:secretsmanager:${var.region}:${var.account_id}:secret:rds!db-*"]
+    condition {
+      test     = "StringLike"
+      variable = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
+      values   = ["arn:aws:rds:${var.region}:${var.account_id}:db:${var.name}-*"]
+    }
+  }
   dynamic "statement" {
     for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
     content {

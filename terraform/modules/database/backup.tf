@@ -115,7 +115,7 @@ resource "aws_backup_selection" "this" {
   plan_id      = aws_backup_plan.this[0].id
   iam_role_arn = aws_iam_role.backup[0].arn
   # By its ARN, an RDS instance is backed up whatever the account's opt-in for RDS says.
-  resources = [aws_db_instance.this.arn]
+  resources = [local.serving.arn]
 
   # The selection is checked against the role's permissions when it is made.
   depends_on = [aws_iam_role_policy_attachment.backup]

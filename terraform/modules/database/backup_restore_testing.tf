@@ -29,7 +29,7 @@ resource "aws_backup_restore_testing_selection" "this" {
   name                      = "${local.restore_test_name}_database"
   restore_testing_plan_name = aws_backup_restore_testing_plan.this[0].name
   protected_resource_type   = "RDS"
-  protected_resource_arns   = [aws_db_instance.this.arn]
+  protected_resource_arns   = [local.serving.arn]
   iam_role_arn              = aws_iam_role.restore_testing[0].arn
   validation_window_hours   = var.backup.restore_test.keep_hours
 

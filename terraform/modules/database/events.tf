@@ -5,7 +5,7 @@ resource "aws_db_event_subscription" "this" {
   name        = var.name
   sns_topic   = var.notifications.topic_arn
   source_type = "db-instance"
-  source_ids  = [aws_db_instance.this.identifier]
+  source_ids  = [local.serving.identifier]
   event_categories = [
     "availability",
     "deletion",

@@ -1,16 +1,16 @@
 output "postgres" {
-  description = "How to reach the database: identifier, arn, resource_id, instance_class, storage_gb (at first), host, port, name, username and the ARN of the secret that RDS manages (JSON with username and password)."
+  description = "How to reach the database that serves: identifier, arn, resource_id, instance_class, storage_gb (at first), host, port, name, username and the ARN of the secret that RDS manages (JSON with username and password)."
   value = {
-    identifier     = aws_db_instance.this.identifier
-    arn            = aws_db_instance.this.arn
-    resource_id    = aws_db_instance.this.resource_id
-    instance_class = aws_db_instance.this.instance_class
+    identifier     = local.serving.identifier
+    arn            = local.serving.arn
+    resource_id    = local.serving.resource_id
+    instance_class = local.serving.instance_class
     storage_gb     = var.postgres.storage_gb
-    host           = aws_db_instance.this.address
-    port           = aws_db_instance.this.port
-    name           = aws_db_instance.this.db_name
-    username       = aws_db_instance.this.username
-    secret_arn     = aws_db_instance.this.master_user_secret[0].secret_arn
+    host           = local.serving.address
+    port           = local.serving.port
+    name           = var.postgres.database_name
+    username       = local.serving.username
+    secret_arn     = local.serving.master_user_secret[0].secret_arn
   }
 }
 

@@ -3,7 +3,7 @@
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_managed.html
 resource "aws_secretsmanager_secret_rotation" "postgres" {
   #checkov:skip=CKV_AWS_304:Tasks read the password once, at their start: each rotation is an outage for new connections until they are replaced, so it is rare and planned
-  secret_id          = aws_db_instance.this.master_user_secret[0].secret_arn
+  secret_id          = local.serving.master_user_secret[0].secret_arn
   rotate_immediately = false
 
   rotation_rules {

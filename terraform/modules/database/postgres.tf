@@ -1,4 +1,7 @@
 locals {
+  instances = length(var.instances) > 0 ? var.instances : { first = var.name }
+  serving   = aws_db_instance.this[var.serving]
+
   postgres_major = split(".", var.postgres.engine_version)[0]
 
   # What an operator needs in a postmortem, and nothing that costs every query; the user's win.
@@ -39,17 +42,25 @@ resource "aws_db_parameter_group" "this" {
 
 # RDS would make these groups itself, and keep what is in them for ever.
 resource "aws_cloudwatch_log_group" "postgres" {
-  for_each = var.postgres.log_exports
+  for_each = merge([
+    for key, identifier in local.instances : {
+      for log in var.postgres.log_exports : (key == "first" ? log : "${key}/${log}") => "${identifier}/${log}"
+    }
+  ]...)
 
-  name              = "/aws/rds/instance/${var.name}/${each.key}"
+  name              = "/aws/rds/instance/${each.value}"
   retention_in_days = var.postgres.log_retention_days
   kms_key_id        = var.kms_key_arn
 }
 
+# Usually one. restore.yml makes another beside it, from a snapshot or to a point in time, switches the
+# application over and keeps the former one until it is released: docs/decisions/restore.md.
 resource "aws_db_instance" "this" {
   #checkov:skip=CKV_AWS_118:Performance Insights and CloudWatch answer what enhanced monitoring's paid logs would
   #checkov:skip=CKV_AWS_161:the application logs in with the password that RDS rotates; a token of 15 minutes would need code in it
-  identifier     = var.name
+  for_each = local.instances
+
+  identifier     = each.value
   engine         = "postgres"
   engine_version = var.postgres.engine_version
   instance_class = var.postgres.instance_class
@@ -83,7 +94,7 @@ resource "aws_db_instance" "this" {
   delete_automated_backups  = var.postgres.final_snapshot == ""
   deletion_protection       = var.postgres.deletion_protection
   skip_final_snapshot       = var.postgres.final_snapshot == ""
-  final_snapshot_identifier = var.postgres.final_snapshot == "" ? null : "${var.name}-${var.postgres.final_snapshot}"
+  final_snapshot_identifier = var.postgres.final_snapshot == "" ? null : "${each.value}-${var.postgres.final_snapshot}"
 
   auto_minor_version_upgrade            = true
   apply_immediately                     = var.postgres.apply_immediately
@@ -96,4 +107,15 @@ resource "aws_db_instance" "this" {
   monitoring_role_arn = one(aws_iam_role.enhanced_monitoring[*].arn)
 
   depends_on = [aws_cloudwatch_log_group.postgres, aws_iam_role_policy_attachment.enhanced_monitoring]
+
+  lifecycle {
+    # A restore takes no name for the database and has what was in the backup; whether RDS then still tells
+    # the name is not documented, and another one would replace the instance.
+    ignore_changes = [db_name]
+  }
+}
+
+moved {
+  from = aws_db_instance.this
+  to   = aws_db_instance.this["first"]
 }

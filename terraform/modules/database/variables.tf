@@ -148,6 +148,30 @@ variable "postgres" {
   }
 }
 
+variable "instances" {
+  description = "Identifiers of the RDS instances by key: first for the one that Terraform has made (name), the identifier itself for one that restore.yml has made, which has to exist. Empty: the first alone."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key, identifier in var.instances : key == (identifier == var.name ? "first" : identifier)])
+    error_message = "the key of an instance must be its identifier, and first for the one that has the name of the environment."
+  }
+}
+
+variable "serving" {
+  description = "Key of the instance that the application uses."
+  type        = string
+  default     = "first"
+  nullable    = false
+
+  validation {
+    condition     = var.serving == "first" || contains(keys(var.instances), var.serving)
+    error_message = "serving must be the key of one of the instances."
+  }
+}
+
 variable "cache" {
   description = "The ElastiCache replication group: engine, size, snapshots (windows in UTC). AUTH needs transit_encryption on AWS. With two nodes or more it fails over by itself; final_snapshot names the snapshot taken at deletion (empty: none)."
   type = object({

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -59,6 +60,23 @@ STRATEGY: dict[str, Any] = {
     "timeout": 7200,
 }
 TASK: dict[str, Any] = {"environment": {"A": "b"}, "secrets": {"S": "arn:s"}, "stop_timeout": 30}
+
+
+def outputs_answer(outputs: Any, database: str = "") -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What GetParameters answers to whoever reads Terraform's outputs.
+
+    :param outputs: them, or the parameter's text; None where there is none.
+    :param database: text of the parameter that says which database serves, empty where there is none.
+    """
+
+    def answer(params: dict[str, Any]) -> dict[str, Any]:
+        name, beside = params["Names"]
+        text = outputs if isinstance(outputs, str) else json.dumps(outputs)
+        values = {name: None if outputs is None else text, beside: database or None}
+        known = [{"Name": key, "Value": value} for key, value in values.items() if value]
+        return {"Parameters": known, "InvalidParameters": [k for k, v in values.items() if not v]}
+
+    return answer
 
 
 class FakeAws:

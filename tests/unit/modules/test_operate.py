@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from .fakes import (
     FakeModule,
     ended,
     failure,
+    outputs_answer,
 )
 from .world import BAKE, DONE, TURNED_BACK, World, definition, hook, stage
 
@@ -44,7 +44,7 @@ def cloud(world: World, outputs: dict[str, Any] = OUTPUTS, **more: Any) -> FakeA
 
     return world.aws(
         **{
-            "get_parameter": {"Parameter": {"Value": json.dumps(outputs)}},
+            "get_parameters": outputs_answer(outputs),
             "describe_scalable_targets": {"ScalableTargets": [TARGET]},
             "describe_target_health": targets,
             **more,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from ansible.module_utils.lyo_operate import lines, logs
 from ansible.module_utils.lyo_progress import Progress
 
-from .fakes import AWS, OUTPUTS, Clock, Ended, FakeAws, FakeModule, ended, failure
+from .fakes import AWS, OUTPUTS, Clock, Ended, FakeAws, FakeModule, ended, failure, outputs_answer
 from .world import World
 
 NOW = 1_800_000_000.0
@@ -49,7 +48,7 @@ def group(*events: dict[str, Any]) -> Any:
 
 def cloud(events: Any, **more: Any) -> FakeAws:
     return World().aws(
-        get_parameter={"Parameter": {"Value": json.dumps(OUTPUTS)}},
+        get_parameters=outputs_answer(OUTPUTS),
         filter_log_events=events,
         **more,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import json
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from ansible.module_utils.lyo_phases import (
 from ansible.module_utils.lyo_phases.run import PHASES, validate
 from ansible.module_utils.lyo_phases.target import Target
 
-from .fakes import failure
+from .fakes import failure, outputs_answer
 
 LIBRARY = Path(__file__).resolve().parents[3] / "library"
 Change = Callable[[dict[str, Any]], object]
@@ -618,9 +617,9 @@ class EmptyAws:
     def __init__(self, **outputs: str) -> None:
         self.outputs = outputs
 
-    def call(self, service: str, operation: str, /, **_: Any) -> dict[str, Any]:
-        if (service, operation) == ("ssm", "get_parameter"):
-            return {"Parameter": {"Value": json.dumps(self.outputs)}}
+    def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        if (service, operation) == ("ssm", "get_parameters"):
+            return outputs_answer(self.outputs)(params)
         if operation == "describe_alarms":
             return {}
         raise failure("ResourceNotFoundException")

@@ -25,6 +25,7 @@ from .fakes import (
     FakeModule,
     ended,
     failure,
+    outputs_answer,
 )
 from .test_schema import (  # the fixture is used
     CONTRACTED,
@@ -117,7 +118,7 @@ def images(digests: dict[str, str]) -> Any:
     return answer
 
 
-OUTPUT_PARAMETER = {"Parameter": {"Value": json.dumps(OUTPUTS)}}
+OUTPUT_PARAMETER = outputs_answer(OUTPUTS)
 
 
 def world_aws(world: World, app: dict[str, Any], **more: Any) -> FakeAws:
@@ -126,7 +127,7 @@ def world_aws(world: World, app: dict[str, Any], **more: Any) -> FakeAws:
         run_image.wanted_tag(app, "v1")[0]: DIGEST_1,
         run_image.wanted_tag(app, "v2")[0]: DIGEST_2,
     }
-    answers = {"get_parameter": OUTPUT_PARAMETER, "describe_images": images(tags)}
+    answers = {"get_parameters": OUTPUT_PARAMETER, "describe_images": images(tags)}
     return world.aws(**{**answers, **more})
 
 
@@ -302,7 +303,7 @@ def test_a_release_nobody_knows_costs_no_call(
 ) -> None:
     if not name:
         app["default_release"] = None
-    aws = FakeAws(get_parameter=failure("ParameterNotFound"))
+    aws = FakeAws(get_parameters=outputs_answer(None))
     done = plan(monkeypatch, aws, app, release=name or None)
     assert done.failed
     if name:
@@ -312,12 +313,11 @@ def test_a_release_nobody_knows_costs_no_call(
         assert "v1, v2" in done.answer["msg"]
 
 
-@pytest.mark.parametrize("outputs", [failure("ParameterNotFound"), '{"cluster_name": "lyo"}'])
+@pytest.mark.parametrize("outputs", [None, '{"cluster_name": "lyo"}'])
 def test_without_outputs_the_infrastructure_comes_first(
     monkeypatch: pytest.MonkeyPatch, app: dict[str, Any], outputs: Any
 ) -> None:
-    answer = {"Parameter": {"Value": outputs}} if isinstance(outputs, str) else outputs
-    done = plan(monkeypatch, FakeAws(get_parameter=answer), app)
+    done = plan(monkeypatch, FakeAws(get_parameters=outputs_answer(outputs)), app)
     assert done.answer["steps"] == ["infra", "image", "migrate", "deploy", "verify"]
     assert done.answer["wanted"]["release"] == "v1"
     assert done.answer["current"]["task_definition"] == ""
@@ -326,8 +326,30 @@ def test_without_outputs_the_infrastructure_comes_first(
 def test_outputs_that_are_not_json_are_said(
     monkeypatch: pytest.MonkeyPatch, app: dict[str, Any]
 ) -> None:
-    aws = FakeAws(get_parameter={"Parameter": {"Value": "{"}})
+    aws = FakeAws(get_parameters=outputs_answer("{"))
     assert "not JSON" in plan(monkeypatch, aws, app).answer["msg"]
+
+
+def test_after_a_switch_a_release_gets_the_database_that_serves(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    outputs = {**OUTPUTS, "database": {"identifier": "lyo", "host": "old", "name": "lyo"}}
+    record = json.dumps({"serving": "new", "database": {"identifier": "new", "host": "there"}})
+    aws = world_aws(world, app, get_parameters=outputs_answer(outputs, record))
+    found = plan(monkeypatch, aws, app).answer["outputs"]["database"]
+    assert found == {"identifier": "new", "host": "there", "name": "lyo"}
+    adopted = {**outputs, "database": {"identifier": "new", "host": "moved"}}
+    aws = world_aws(world, app, get_parameters=outputs_answer(adopted, record))
+    assert plan(monkeypatch, aws, app).answer["outputs"]["database"]["host"] == "moved"
+
+
+def test_a_record_of_the_database_that_cannot_be_used_stops_everything(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    aws = world_aws(world, app, get_parameters=outputs_answer(OUTPUTS, "{}"))
+    done = plan(monkeypatch, aws, app)
+    assert done.failed
+    assert "nobody knows which database serves" in done.answer["msg"]
 
 
 @pytest.mark.parametrize(
@@ -394,7 +416,7 @@ def test_a_dashboard_that_differs_is_uploaded(
     aws = world_aws(
         world,
         app,
-        get_parameter={"Parameter": {"Value": json.dumps(outputs)}},
+        get_parameters=outputs_answer(outputs),
         list_objects_v2={"Contents": []},
     )
     done = plan(monkeypatch, aws, {**app, "dashboard": "site"})
@@ -441,7 +463,7 @@ def test_webhooks_are_registered_when_what_they_stand_on_has_changed(
             return {"Body": io.BytesIO(json.dumps(registered).encode())}
         return failure("NoSuchKey")
 
-    aws = world_aws(world, app, get_parameter={"Parameter": {"Value": value}}, get_object=objects)
+    aws = world_aws(world, app, get_parameters=outputs_answer(value), get_object=objects)
     infra = {**INFRA, "force": "skip", "bucket": "state"}
     done = plan(monkeypatch, aws, app, infra=infra, webhooks=webhooks)
     assert done.answer["steps"] == steps

@@ -22,6 +22,7 @@ from .fakes import (
     FakeAws,
     FakeModule,
     failure,
+    outputs_answer,
 )
 from .test_schema import Ledger, november, run, told  # noqa: F401 - the fixture is used
 from .world import BAKE, DONE, TURNED_BACK, World, definition, hook, stage
@@ -425,12 +426,12 @@ def smoke(
         hook(),
         TURNED_BACK if problems and parameter is OUTPUTS_FOUND else DONE,
     ]
-    aws = with_ledger(world, get_parameter=parameter)
+    aws = with_ledger(world, get_parameters=parameter)
     check = {"name": "smoke", "path": "/smoke"}
     return rollback(aws, smoke=[check], outputs_parameter="/lyo/local/outputs"), asked
 
 
-OUTPUTS_FOUND = {"Parameter": {"Value": '{"test_url": "http://test"}'}}
+OUTPUTS_FOUND = outputs_answer({"test_url": "http://test"})
 
 
 def test_a_former_release_is_checked_before_it_gets_traffic(
@@ -449,9 +450,7 @@ def test_a_former_release_that_is_well_takes_over(
     assert (done.answer["verdict"], asked) == ("ROLLED_BACK", ["http://test"])
 
 
-@pytest.mark.parametrize(
-    "parameter", [failure("AccessDeniedException"), failure("ParameterNotFound")]
-)
+@pytest.mark.parametrize("parameter", [failure("AccessDeniedException"), outputs_answer(None)])
 def test_without_outputs_a_rollback_goes_on_unchecked(
     world: World, monkeypatch: pytest.MonkeyPatch, parameter: Any
 ) -> None:

@@ -20,7 +20,7 @@ from ansible.module_utils.lyo_release import live
 from ansible.module_utils.lyo_status import facts as f
 from ansible.module_utils.lyo_status import sections as s
 
-from .fakes import DEPLOYMENT, IMAGE_1, OUTPUTS, FakeAws, failure
+from .fakes import DEPLOYMENT, IMAGE_1, OUTPUTS, FakeAws, failure, outputs_answer
 from .world import World, definition
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,7 +86,7 @@ def object_of(params: dict[str, Any]) -> dict[str, Any]:
 def cloud(**more: Any) -> FakeAws:
     """A production that serves v1."""
     answers = {
-        "get_parameter": {"Parameter": {"Value": json.dumps(OUTPUTS_WITH_GROUPS)}},
+        "get_parameters": outputs_answer(OUTPUTS_WITH_GROUPS),
         "get_object": object_of,
         "head_object": {"ETag": '"etag"'},
         "list_objects_v2": lambda p: {
@@ -130,13 +130,13 @@ def test_everything_is_read_and_nothing_written(tmp_path: Path) -> None:
 
 def test_an_environment_with_nothing_is_told_with_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(place.NothingYetError, match=r"nothing yet.*deploy\.yml -e env=production"):
-        read(tmp_path, get_parameter=failure("ParameterNotFound"))
+        read(tmp_path, get_parameters=outputs_answer(None))
 
 
 def test_an_environment_that_was_left_half_made_is_told(tmp_path: Path) -> None:
     half = {key: value for key, value in OUTPUTS_WITH_GROUPS.items() if key != "cluster_name"}
     with pytest.raises(place.NothingYetError, match=r"lack cluster_name.*deploy\.yml"):
-        read(tmp_path, get_parameter={"Parameter": {"Value": json.dumps(half)}})
+        read(tmp_path, get_parameters=outputs_answer(half))
 
 
 def test_what_it_cannot_be_without_fails_the_whole(tmp_path: Path) -> None:

@@ -1,0 +1,183 @@
+"""What a restore was asked for, and what it comes to with the backups that there are. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+SNAPSHOT, TIME, LOGICAL = "snapshot", "time", "logical"
+SOURCES = (SNAPSHOT, TIME, LOGICAL)
+LATEST = "latest"
+FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class RequestError(Exception):
+    """The request cannot be carried out; nothing was changed, and the message says what to type."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A restore that somebody wants.
+
+    :ivar source: ``snapshot``, ``time`` or ``logical``.
+    :ivar wanted: name of the snapshot, time in UTC, id of the backup; or ``latest``.
+    """
+
+    source: str
+    wanted: str
+
+    @property
+    def key(self) -> str:
+        """The same for the same request, so that a repeated run finds what the first has made."""
+        text = json.dumps([self.source, self.wanted])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def words(self) -> str:
+        """The request for people."""
+        how = {SNAPSHOT: "from the snapshot", TIME: "to the time", LOGICAL: "from the backup"}
+        return f"{how[self.source]} {self.wanted}"
+
+
+def asked(source: str, wanted: Mapping[str, str], env: str) -> Request:
+    """Return the request in what was typed.
+
+    :param source: ``-e from=``.
+    :param wanted: ``snapshot``, ``time`` and ``backup``, as far as they were typed.
+    :raises RequestError: it is not complete, contradicts itself, or names no time.
+    """
+    command = f"ansible-playbook restore.yml -e env={env}"
+    mine = {SNAPSHOT: "snapshot", TIME: "time", LOGICAL: "backup"}
+    if source not in mine:
+        raise RequestError(
+            f"say what to restore from: {command} -e from=time -e time=<2026-11-27T10:15:00Z|latest>, "
+            "-e from=snapshot -e snapshot=<name|latest>, or -e from=logical -e backup=<id|latest>"
+        )
+    others = sorted(name for name, value in wanted.items() if value and name != mine[source])
+    if others:
+        raise RequestError(
+            f"from={source} takes {mine[source]}=, not {', '.join(others)}=. Leave it out"
+        )
+    value = wanted.get(mine[source]) or ""
+    if not value:
+        raise RequestError(f"say which: {command} -e from={source} -e {mine[source]}=<…|latest>")
+    if source == TIME and value != LATEST:
+        value = moment(value).strftime(FORM)
+    return Request(source, value)
+
+
+def moment(text: str) -> datetime:
+    """Return a time in UTC, whole seconds.
+
+    :raises RequestError: it is none, or has no zone.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise RequestError(
+            f"{text!r} is no time. Write it in UTC, as time=2026-11-27T10:15:00Z"
+        ) from None
+    if found.tzinfo is None:
+        raise RequestError(f"{text!r} has no zone. Write it in UTC, as time={text}Z")
+    return found.astimezone(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True)
+class Point:
+    """What to restore from, exactly.
+
+    :ivar snapshot: name of the snapshot; empty for a time.
+    :ivar time: the point in time; of a snapshot, when it was taken.
+    :ivar resource_id: of the instance whose automated backups reach that time; empty for a snapshot.
+    :ivar latest: the newest that those backups reach.
+    """
+
+    snapshot: str
+    time: datetime
+    resource_id: str = ""
+    latest: bool = False
+
+    @property
+    def words(self) -> str:
+        """The point for people."""
+        at = self.time.strftime(FORM)
+        return f"snapshot {self.snapshot} of {at}" if self.snapshot else at
+
+
+def to_time(
+    request: Request,
+    backups: Sequence[Mapping[str, Any]],
+    serving: str,
+    switched: datetime | None,
+    now: datetime,
+) -> Point:
+    """Return the point that automated backups reach: the serving instance's, then the former ones'.
+
+    :param backups: DescribeDBInstanceAutomatedBackups of the environment, retained ones too.
+    :param serving: identifier of the instance that serves, or served until it was lost.
+    :param switched: since when it does; what a former one's backups have after that nobody wrote.
+    :raises RequestError: none reaches it; the message has what can be reached.
+    """
+    windows = []
+    for backup in backups:
+        window = backup.get("RestoreWindow") or {}
+        first, last = window.get("EarliestTime"), window.get("LatestTime")
+        mine = backup["DBInstanceIdentifier"] == serving
+        if not mine and switched is not None and last is not None:
+            last = min(last, switched)
+        if first and last and first <= last:
+            windows.append((mine, last, first, str(backup["DbiResourceId"])))
+    windows.sort(reverse=True)
+    if not windows:
+        raise RequestError(
+            f"there are no automated backups of {serving}, or the first is not complete: "
+            "restore from a snapshot, -e from=snapshot -e snapshot=latest"
+        )
+    if request.wanted == LATEST:
+        return Point("", windows[0][1], windows[0][3], latest=True)
+    wanted = moment(request.wanted)
+    if wanted > now:
+        raise RequestError(f"{request.wanted} has not come yet; it is {now.strftime(FORM)}")
+    for _, last, first, resource in windows:
+        if first <= wanted <= last:
+            return Point("", wanted, resource)
+    reached = " and from ".join(f"{w[2].strftime(FORM)} to {w[1].strftime(FORM)}" for w in windows)
+    newer = wanted > max(window[1] for window in windows)
+    more = ". RDS archives the log every five minutes: wait, or say time=latest" if newer else ""
+    raise RequestError(
+        f"{request.wanted} cannot be reached: the backups of {serving} go from {reached}{more}"
+    )
+
+
+def from_snapshot(request: Request, snapshots: Sequence[Mapping[str, Any]], instance: str) -> Point:
+    """Return the snapshot that was asked for.
+
+    :param snapshots: DescribeDBSnapshots of the environment.
+    :raises RequestError: there is none such, or it is not complete.
+    """
+    good = [one for one in snapshots if one.get("Status") == "available"]
+    good.sort(key=_taken)
+    if request.wanted == LATEST:
+        if not good:
+            raise RequestError(f"there is no snapshot of {instance}")
+        return Point(str(good[-1]["DBSnapshotIdentifier"]), _taken(good[-1]))
+    for one in snapshots:
+        if one.get("DBSnapshotIdentifier") == request.wanted:
+            if one not in good:
+                raise RequestError(
+                    f"the snapshot {request.wanted} is {one.get('Status')}, not available: wait for it"
+                )
+            return Point(request.wanted, _taken(one))
+    newest = ", ".join(str(one["DBSnapshotIdentifier"]) for one in reversed(good[-5:]))
+    raise RequestError(
+        f"there is no snapshot {request.wanted} of this environment; the newest are {newest or 'none'}"
+    )
+
+
+def _taken(snapshot: Mapping[str, Any]) -> datetime:
+    found = snapshot.get("SnapshotCreateTime") or snapshot.get("OriginalSnapshotCreateTime")
+    return found if isinstance(found, datetime) else datetime.min.replace(tzinfo=UTC)
