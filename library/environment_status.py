@@ -68,6 +68,10 @@ options:
         description: Folder of the ledger.
         type: str
         default: ledger/
+      drills_prefix:
+        description: Folder of what came of the last drill.
+        type: str
+        default: drills/
       max_age_hours:
         description: Hours after which an empty plan no longer counts.
         type: int
@@ -132,7 +136,8 @@ RETURN = r"""
 status:
   description: >-
     The answers by section, as C(release), C(deployment), C(pending), C(tasks), C(scaling),
-    C(targets), C(alarms), C(infrastructure), C(backup), C(cost), C(lock) and C(runs); each has C(well).
+    C(targets), C(alarms), C(infrastructure), C(backup), C(cost), C(lock), C(recovery) and C(runs); each
+    has C(well).
   returned: success
   type: dict
 well:
@@ -169,6 +174,7 @@ def main() -> None:
                     "marker_key": {"type": "str", "default": "lyo.plan.json", "no_log": False},
                     "lock_key": {"type": "str", "default": "lyo.lock.json", "no_log": False},
                     "ledger_prefix": {"type": "str", "default": "ledger/"},
+                    "drills_prefix": {"type": "str", "default": "drills/"},
                     "max_age_hours": {"type": "int", "default": 24},
                 },
             },

@@ -22,6 +22,7 @@ class Run:
     :ivar verdict: RUNNING until the run has ended, then its verdict, or KILLED.
     :ivar revision: git revision of this repository, with ``-dirty`` where it was changed.
     :ivar aim: task definition that a rollback sets out to deploy, known from its beginning.
+    :ivar drill: what a recovery drill found: RTO, RPO, rows (lyo_restore.drill.Drill).
     :ivar baking: whether the run left its release while that could still be turned back.
     :ivar backup: ID of the backup that the run made.
     :ivar schema: schema revision of the database after the run, as its migrations said.
@@ -54,6 +55,7 @@ class Run:
     schema_contracted: tuple[str, ...] = ()
     schema_range: tuple[str, ...] = ()
     aim: str = ""
+    drill: Mapping[str, Any] = field(default_factory=dict)
     baking: bool = False
     backup: str = ""
 
@@ -82,6 +84,7 @@ _AT_THE_END = (
     "schema_serves",
     "schema_contracted",
     "schema_range",
+    "drill",
     "baking",
     "backup",
 )

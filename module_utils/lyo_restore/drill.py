@@ -54,6 +54,23 @@ def parse(body: bytes) -> Drill:
         raise ValueError(f"not a drill: {error}") from None
 
 
+def last(aws: Aws, bucket: str, prefix: str) -> Drill | None:
+    """Return the last drill, None where there was none.
+
+    :raises AwsFailure: it cannot be read.
+    """
+    try:
+        answer = aws.call("s3", "get_object", Bucket=bucket, Key=f"{prefix}{LAST}")
+    except AwsFailure as failure:
+        if failure.code in ("NoSuchKey", "NoSuchBucket", "404"):
+            return None
+        raise
+    try:
+        return parse(answer["Body"].read())
+    except ValueError as error:
+        raise AwsFailure("Drill", f"s3://{bucket}/{prefix}{LAST} is {error}") from None
+
+
 class Driller:
     """One run of the module.
 

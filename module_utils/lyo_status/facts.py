@@ -25,7 +25,8 @@ from ..lyo_operate import place
 from ..lyo_operate.decide import Scaling
 from ..lyo_operate.scale import scalable_target
 from ..lyo_release import infra_marker, live
-from ..lyo_release.outputs import read_outputs
+from ..lyo_release.outputs import read_both
+from ..lyo_restore import drill, record
 
 # Of so many logical backups, from the newest, the verdict is read.
 VERDICTS = 7
@@ -98,6 +99,8 @@ class Facts:
     :ivar pending: what a deploy would do; None where nobody has looked.
     :ivar backups: None where there is no place for them.
     :ivar backup_hours: how old the last backup may be.
+    :ivar drill: the last recovery drill, None where there was none.
+    :ivar database: which database serves, and what is kept beside it; None before anybody says.
     """
 
     env: str
@@ -115,6 +118,8 @@ class Facts:
     pending: Pending | None = None
     backups: Backups | Unknown | None = None
     backup_hours: float = 26
+    drill: drill.Drill | Unknown | None = None
+    database: record.Record | None = None
 
 
 def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
@@ -127,15 +132,17 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
     env = params["env"]
     now = datetime.now(UTC)
     infra = params["infra"]
-    outputs, infrastructure, cost, lock, runs = parallel(
-        lambda: read_outputs(aws, place.parameter(params)),
+    (outputs, database), infrastructure, cost, lock, runs, drilled = parallel(
+        lambda: read_both(aws, place.parameter(params)),
         _or_unknown(lambda: _infrastructure(aws, infra, now)),
         _or_unknown(lambda: _cost(aws, env, infra, params["cost"])),
         _or_unknown(LockStore(aws, infra["bucket"], infra["lock_key"]).read),
         _or_unknown(
             lambda: Ledger(aws, infra["bucket"], infra["ledger_prefix"]).recent(params["runs"])
         ),
+        _or_unknown(lambda: drill.last(aws, infra["bucket"], infra["drills_prefix"])),
     )
+    outputs = record.over(outputs, database)
     place.complete(outputs, env)
     cluster, name = outputs["cluster_name"], outputs["service_name"]
     service, targets, alarms, tasks, scaling, backups = parallel(
@@ -148,7 +155,8 @@ def read(aws: Aws, params: Mapping[str, Any], edge: Aws | None = None) -> Facts:
     )
     told = (service, targets, alarms, infrastructure, cost, lock, runs, tasks, scaling)
     hours = float(params["backups"]["max_age_hours"])
-    return Facts(env, now, outputs, *told, pending_of(params.get("plan") or {}), backups, hours)
+    pending = pending_of(params.get("plan") or {})
+    return Facts(env, now, outputs, *told, pending, backups, hours, drilled, database)
 
 
 def pending_of(plan: Mapping[str, Any]) -> Pending | None:

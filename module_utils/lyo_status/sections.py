@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -285,6 +285,32 @@ def lock(facts: Facts) -> Section:
     return Section("lock", lines, facts.lock.age <= held.lease_seconds, data)
 
 
+def recovery(facts: Facts) -> Section:
+    """Which database serves, and how long it would take to have it back: the last drill."""
+    lines: list[str] = []
+    data: dict[str, Any] = {}
+    well = True
+    if facts.database is not None and facts.database.restored:
+        what = facts.database.restored.get("what", "")
+        lines.append(f"{facts.database.serving} serves, restored from {what}")
+    if facts.database is not None and (facts.database.kept or facts.database.releasing):
+        former = ", ".join((*facts.database.kept, *facts.database.releasing))
+        lines.append(f"kept beside it: {former}; restore.yml -e release_old=true deletes it")
+        data["kept"] = former
+    if isinstance(facts.drill, Unknown):
+        return unknown("recovery", facts.drill)
+    drill = facts.drill
+    if drill is None:
+        return Section("recovery", ("never drilled: drill.yml", *lines), False, data)
+    at = when(drill.at, facts.now)
+    if drill.reasons:
+        first, well = f"the drill of {at} failed: {'; '.join(drill.reasons)}", False
+    else:
+        first = f"drilled {at}: RTO {drill.rto_seconds:,.0f} s, RPO {drill.rpo_seconds:,.0f} s"
+    data |= {"drill": asdict(drill)}
+    return Section("recovery", (first, *lines), well, data)
+
+
 def took(run: Run) -> str:
     """Return how long a run took, empty while it has not ended."""
     if not run.ended_at or not run.started_at:
@@ -342,6 +368,7 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     backup,
     cost,
     lock,
+    recovery,
     runs,
 )
 

@@ -17,6 +17,8 @@ from ansible.module_utils.lyo_lock.record import Lock
 from ansible.module_utils.lyo_operate import place
 from ansible.module_utils.lyo_operate.decide import Scaling
 from ansible.module_utils.lyo_release import live
+from ansible.module_utils.lyo_restore.drill import Drill
+from ansible.module_utils.lyo_restore.record import Record
 from ansible.module_utils.lyo_status import facts as f
 from ansible.module_utils.lyo_status import sections as s
 
@@ -53,6 +55,7 @@ def params(folder: Path) -> dict[str, Any]:
             "marker_key": "lyo.plan.json",
             "lock_key": "lyo.lock.json",
             "ledger_prefix": "ledger/",
+            "drills_prefix": "drills/",
             "max_age_hours": 24,
         },
         "runs": 5,
@@ -76,7 +79,7 @@ STATE = {
 
 
 def object_of(params: dict[str, Any]) -> dict[str, Any]:
-    if params["Key"] in ("lyo.plan.json", "lyo.lock.json"):
+    if params["Key"] in ("lyo.plan.json", "lyo.lock.json", "drills/last.json"):
         raise failure("NoSuchKey")
     if params["Key"].startswith("ledger/"):
         return {"Body": io.BytesIO(RUN.to_json())}
@@ -122,6 +125,8 @@ def test_everything_is_read_and_nothing_written(tmp_path: Path) -> None:
     assert round(found.cost.estimate.total, 2) == 37.5
     assert found.lock == Found(None)
     assert found.runs == [RUN]
+    assert found.drill is None
+    assert found.database is None
     assert aws.writes == 0
     assert all(
         operation.startswith(("get_", "describe_", "head_", "list_")) for operation, _ in aws.calls
@@ -429,6 +434,36 @@ def test_the_plan_counts_or_it_does_not() -> None:
     assert not never.well
 
 
+DRILL = Drill(
+    "2026-11-01T07:00:00Z",
+    "SUCCEEDED",
+    "2026-11-01T06:58:00Z",
+    rto_seconds=1234.4,
+    rpo_seconds=120.0,
+)
+
+
+def test_the_last_drill_says_how_long_a_recovery_takes() -> None:
+    found = s.recovery(facts(drill=DRILL, database=Record("lyo-production")))
+    assert found.lines == (
+        "drilled 2026-11-01 07:00 (5 hours ago): RTO 1,234 s, RPO 120 s",
+    )  # fmt: skip
+    assert found.well
+    assert found.data["drill"]["rto_seconds"] == 1234.4
+    assert not s.recovery(facts()).well
+    failed = s.recovery(facts(drill=replace(DRILL, verdict="FAILED", reasons=("no backups",))))
+    assert not failed.well
+    assert failed.lines[0].endswith("failed: no backups")
+
+
+def test_a_restored_database_and_what_is_kept_beside_it_are_told() -> None:
+    record = Record("r2", kept=("lyo",), restored={"what": "2026-11-01T06:00:00Z"})
+    assert s.recovery(facts(drill=DRILL, database=record)).lines[1:] == (
+        "r2 serves, restored from 2026-11-01T06:00:00Z",
+        "kept beside it: lyo; restore.yml -e release_old=true deletes it",
+    )
+
+
 @pytest.mark.parametrize("width", [40, 78])
 def test_the_text_marks_what_somebody_should_look_at(width: int) -> None:
     found = facts(alarms={"lyo-production-slow": "answers took 3 s on average"})
@@ -436,7 +471,7 @@ def test_the_text_marks_what_somebody_should_look_at(width: int) -> None:
     assert lines[0] == "production in eu-south-1, 2026-11-01 12:00 UTC"
     assert max(map(len, lines[2:])) <= max(width, 48)
     marked = {line.split()[1] for line in lines if line.startswith("!")}
-    assert marked == {"alarms", "cost"}
+    assert marked == {"alarms", "cost", "recovery"}
 
 
 @pytest.mark.parametrize(
