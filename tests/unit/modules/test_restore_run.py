@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from ansible.module_utils.lyo_progress import Progress
+from ansible.module_utils.lyo_restore import drill as drill_module
+from ansible.module_utils.lyo_restore import run as run_module
+from ansible.module_utils.lyo_restore.record import Record
+from ansible.module_utils.lyo_restore.work import Work
+
+from .fakes import IMAGE_1, Clock, Ended, FakeModule, ended, failure
+from .restores import NAME, NOW, KilledError, Killing, Rds, backup, instance
+
+PARAMS: dict[str, Any] = {
+    "env": "test",
+    "name": NAME,
+    "action": "restore",
+    "source": "time",
+    "snapshot": None,
+    "time": "2026-11-27T11:50:00Z",
+    "backup": None,
+    "again": False,
+    "switch": True,
+    "state": {
+        "bucket": "state",
+        "key": "lyo.tfstate",
+        "marker_key": "lyo.plan.json",
+        "drills_prefix": "drills/",
+    },
+    "image": IMAGE_1,
+    "release": "v1",
+    "schema": ["0001"],
+    "task": {"environment": {"DATABASE_HOST": "${database.host}"}, "secrets": {}},
+    "checks": {"plan": ["migrate", "--plan"], "count": ["export", "SELECT"]},
+    "check_timeout": 60,
+    "timeout": 600,
+}
+NEW = f"{NAME}-r20261127120000"
+DRILL = f"{NAME}-drill-20261127120000"
+
+
+def work(aws: Any, changes: dict[str, Any]) -> Work:
+    clock = Clock()
+    now = NOW + timedelta(minutes=aws.runs)
+    aws.runs += 1
+    return Work(aws, Progress("test"), {**PARAMS, **changes}, clock.sleep, clock, lambda: now)
+
+
+def restore(aws: Any, *, check_mode: bool = False, **changes: Any) -> Ended:
+    made = run_module.Restorer(work(aws, changes), check_mode=check_mode)
+    return ended(lambda m: run_module.finish(m, made), FakeModule({}, check_mode))
+
+
+def drill(aws: Any, *, check_mode: bool = False, **changes: Any) -> Ended:
+    made = drill_module.Driller(work(aws, changes), check_mode=check_mode)
+    return ended(lambda m: drill_module.finish(m, made), FakeModule({}, check_mode))
+
+
+def untouched(aws: Rds, *names: str) -> bool:
+    """Whether no write was about one of these instances."""
+    return not [
+        operation
+        for operation, params in aws.calls
+        if operation.startswith(("modify_", "delete_db", "reboot_", "stop_"))
+        and params.get("DBInstanceIdentifier") in names
+    ]
+
+
+def test_a_new_instance_is_restored_validated_and_switched_to() -> None:
+    aws = Rds(instance())
+    done = restore(aws)
+    assert not done.failed, done.answer
+    assert done.answer["identifier"] == done.answer["serving"] == NEW
+    assert done.answer["kept"] == [NAME]
+    assert done.answer["rows"] == {"tenants": 3}
+    assert done.answer["record"]["schema"] == "0002"
+    assert aws.record.database["host"] == f"{NEW}.host"
+    assert aws.record.database["secret_arn"] == f"arn:secret:{NEW}"
+    assert untouched(aws, NAME)
+    # Validated before it is switched to, and Terraform's note is void before anybody can plan by it.
+    names = aws.written
+    assert names.index("run_task") < names.index("delete_object") < names.index("put_parameter")
+    [definition] = aws.named("register_task_definition")[:1]
+    environment = definition["containerDefinitions"][0]["environment"]
+    assert environment == [{"name": "DATABASE_HOST", "value": f"{NEW}.host"}]
+
+
+def test_the_same_again_changes_nothing() -> None:
+    aws = Rds(instance())
+    restore(aws)
+    before = list(aws.written)
+    again = restore(aws)
+    assert not again.failed
+    assert again.answer["changed"] is False
+    assert again.answer["switched"] is True
+    assert "serves already" in again.answer["reasons"][0]
+    assert aws.written == before
+
+
+def test_check_mode_says_what_would_be_done_and_writes_nothing() -> None:
+    aws = Rds(instance(), instance("lyo-test-r1", lyo_restore="other"))
+    done = restore(aws, check_mode=True)
+    assert aws.written == []
+    said = "\n".join(done.answer["reasons"])
+    assert f"2026-11-27T11:50:00Z would be restored into {NEW}" in said
+    assert "lyo-test-r1 is left of an earlier run and would be deleted" in said
+    assert f"switched over from {NAME}" in said
+    assert "restore_db_instance_to_point_in_time" in done.answer["diff"]["after"]
+
+
+def test_what_a_killed_run_of_another_request_has_left_is_deleted_first() -> None:
+    aws = Rds(instance(), instance("lyo-test-r1", lyo_restore="other"))
+    assert not restore(aws).failed
+    assert sorted(aws.there) == sorted([NAME, NEW])
+    assert aws.written.index("delete_db_instance") < aws.written.index(
+        "restore_db_instance_to_point_in_time"
+    )
+
+
+def test_without_a_switch_it_is_left_for_whoever_wants_to_look_and_gone_on_with_later() -> None:
+    aws = Rds(instance())
+    first = restore(aws, switch=False)
+    assert not first.answer["switched"]
+    assert aws.record == Record(NAME)
+    second = restore(aws)
+    assert second.answer["identifier"] == first.answer["identifier"]
+    assert second.answer["switched"]
+    assert len(aws.named("restore_db_instance_to_point_in_time")) == 1
+
+
+def test_a_lost_instance_is_not_kept_and_a_failed_one_is() -> None:
+    lost = Rds()
+    done = restore(lost, time="latest")
+    assert not done.failed, done.answer
+    assert lost.record.kept == ()
+    failed = Rds(instance(status="failed"))
+    assert not restore(failed).failed
+    assert failed.record.kept == (NAME,)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [("migrate", "its schema cannot be read"), ("export", "its rows cannot be counted")],
+)
+def test_what_cannot_be_used_is_not_switched_to(command: str, says: str) -> None:
+    aws = Rds(instance())
+    aws.codes[command] = 1
+    aws.logs[command] = lambda: ['relation "tenants" does not exist']
+    done = restore(aws)
+    assert done.failed
+    assert says in done.answer["msg"]
+    assert "does not exist" in done.answer["msg"]
+    assert aws.record == Record(NAME)
+    assert NEW in aws.there
+
+
+def test_a_release_that_the_restored_schema_no_longer_serves_is_refused_before_the_switch() -> None:
+    aws = Rds(instance())
+    aws.schema = {"revision": "0003", "serves": ["0002", "0003"], "contracted": ["0001"]}
+    done = restore(aws)
+    assert done.failed
+    assert "with -e release=<name>" in done.answer["msg"]
+    assert aws.record == Record(NAME)
+
+
+def test_an_instance_that_cannot_be_restored_says_so() -> None:
+    aws = Rds(instance())
+    plain = aws.answers["restore_db_instance_to_point_in_time"]
+
+    def broken(params: dict[str, Any]) -> Any:
+        answer = plain(params)
+        aws.there[NEW]["DBInstanceStatus"] = "incompatible-restore"
+        return answer
+
+    aws.answers["restore_db_instance_to_point_in_time"] = broken
+    done = restore(aws)
+    assert done.failed
+    assert "incompatible-restore" in done.answer["msg"]
+
+
+def test_before_terraform_has_said_what_serves_nothing_begins() -> None:
+    aws = Rds(instance())
+    aws.database = ""
+    done = restore(aws)
+    assert done.failed
+    assert "deploy.yml -e env=test" in done.answer["msg"]
+    assert aws.written == []
+
+
+def test_a_refusal_of_aws_is_told_and_nothing_is_switched() -> None:
+    aws = Rds(instance(), restore_db_instance_to_point_in_time=failure("StorageQuotaExceeded"))
+    done = restore(aws)
+    assert done.failed
+    assert aws.record == Record(NAME)
+
+
+# Former instances.
+
+
+def kept(*instances: dict[str, Any], **record: Any) -> Rds:
+    aws = Rds(instance(NEW), *instances)
+    aws.database = Record(NEW, **{"kept": (NAME,), **record}).text()
+    return aws
+
+
+def test_former_instances_are_deleted_with_a_last_snapshot_and_terraform_loses_them_first() -> None:
+    aws = kept(instance() | {"DeletionProtection": True})
+    done = restore(aws, action="release")
+    assert not done.failed
+    assert (aws.record.kept, aws.record.releasing) == ((), ())
+    assert list(aws.there) == [NEW]
+    [deletion] = aws.named("delete_db_instance")
+    assert deletion["FinalDBSnapshotIdentifier"] == f"{NAME}-released-20261127120000"
+    assert deletion["DeleteAutomatedBackups"] is False
+    assert aws.written.index("put_parameter") < aws.written.index("delete_db_instance")
+
+
+def test_where_the_environment_takes_no_last_snapshot_none_is_taken() -> None:
+    aws = kept(instance())
+    aws.attributes = {"skip_final_snapshot": True}
+    restore(aws, action="release")
+    [deletion] = aws.named("delete_db_instance")
+    assert deletion["SkipFinalSnapshot"] is True
+    assert deletion["DeleteAutomatedBackups"] is True
+
+
+def test_a_lost_one_cannot_give_a_snapshot_and_keeps_its_backups() -> None:
+    aws = kept(instance(status="failed"))
+    assert not restore(aws, action="release").failed
+    [deletion] = aws.named("delete_db_instance")
+    assert deletion["SkipFinalSnapshot"] is True
+    assert deletion["DeleteAutomatedBackups"] is False
+
+
+def test_nothing_to_release_writes_nothing() -> None:
+    aws = Rds(instance())
+    done = restore(aws, action="release")
+    assert done.answer["changed"] is False
+    assert aws.written == []
+
+
+def test_what_was_never_switched_to_is_discarded_and_nothing_else() -> None:
+    aws = kept(instance(), instance("lyo-test-r9", lyo_restore="x", lyo_validated="y"))
+    restore(aws, action="discard")
+    assert sorted(aws.there) == sorted([NAME, NEW])
+    assert untouched(aws, NAME, NEW)
+
+
+# Killed at every write.
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(16))
+@pytest.mark.parametrize("action", ["restore", "release"])
+def test_a_run_killed_at_any_write_is_repaired_by_the_next(
+    action: str, at: int, after: bool
+) -> None:
+    aws = Killing(instance(), at=at, after=after)
+    if action == "release":
+        aws.there[NEW] = instance(NEW)
+        aws.database = Record(NEW, kept=(NAME,)).text()
+    try:
+        restore(aws, action=action)
+    except KilledError:
+        aws.dead = False
+    else:
+        assert not aws.killed, "the kill was swallowed"
+    if action == "restore" and aws.record.serving == NAME:
+        assert untouched(aws, NAME)
+    done = restore(aws, action=action)
+    assert not done.failed, (aws.killed, done.answer)
+    serving = aws.record.serving
+    wanted = [serving] if action == "release" else [NAME, serving]
+    assert serving != NAME
+    assert sorted(aws.there) == sorted(wanted), aws.killed
+    assert len(aws.named("restore_db_instance_to_point_in_time")) <= 2
+    third = restore(aws, action=action)
+    assert third.answer["changed"] is False
+
+
+def test_the_kills_reach_past_the_last_write() -> None:
+    for action in ("restore", "release"):
+        aws = Killing(instance(), at=99, after=False)
+        if action == "release":
+            aws.there[NEW] = instance(NEW)
+            aws.database = Record(NEW, kept=(NAME,)).text()
+        restore(aws, action=action)
+        assert 3 < aws.count <= 16, (action, aws.written)
+
+
+# The drill.
+
+DRILLS = {"source": "time", "time": None, "snapshot": None}
+
+
+def test_a_drill_is_timed_kept_and_leaves_nothing() -> None:
+    aws = Rds(instance(), instance("lyo-test-drill-1", lyo_drill="before"))
+    done = drill(aws, **DRILLS)
+    assert not done.failed, done.answer
+    found = done.answer["drill"]
+    assert found["verdict"] == done.answer["verdict"] == "SUCCEEDED"
+    assert found["rpo_seconds"] == 300.0
+    assert found["rows"] == {"tenants": 3}
+    assert list(aws.there) == [NAME]
+    assert untouched(aws, NAME)
+    assert drill_module.parse(aws.objects["drills/last.json"]).what == found["what"]
+    assert aws.database == Record(NAME).text()
+    [made] = aws.named("restore_db_instance_to_point_in_time")
+    assert made["TargetDBInstanceIdentifier"] == DRILL
+    assert made["UseLatestRestorableTime"] is True
+
+
+def test_a_drill_that_fails_says_so_and_still_leaves_nothing() -> None:
+    aws = Rds(instance())
+    aws.codes["migrate"] = 1
+    done = drill(aws, **DRILLS)
+    assert done.failed
+    assert list(aws.there) == [NAME]
+    kept_one = drill_module.parse(aws.objects["drills/last.json"])
+    assert kept_one.verdict == "FAILED"
+    assert "schema cannot be read" in kept_one.reasons[0]
+
+
+def test_a_drill_without_backups_fails_and_is_on_record() -> None:
+    aws = Rds(instance())
+    aws.backups = [{**backup(NAME), "RestoreWindow": {}}]
+    done = drill(aws, **DRILLS)
+    assert done.failed
+    assert "no automated backups" in done.answer["msg"]
+    assert drill_module.parse(aws.objects["drills/last.json"]).verdict == "FAILED"
+
+
+def test_a_drill_in_check_mode_writes_nothing() -> None:
+    aws = Rds(instance())
+    done = drill(aws, check_mode=True, **DRILLS)
+    assert aws.written == []
+    assert "would be restored into isolation" in done.answer["reasons"][-1]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(8))
+def test_what_a_killed_drill_leaves_the_next_one_deletes(at: int, after: bool) -> None:
+    aws = Killing(instance(), at=at, after=after)
+    try:
+        drill(aws, **DRILLS)
+    except KilledError:
+        aws.dead = False
+    done = drill(aws, **DRILLS)
+    assert not done.failed, done.answer
+    stay = [n for n, one in aws.there.items() if one["DBInstanceStatus"] != "deleting"]
+    assert stay == [NAME]
+
+
+def test_only_a_drill_is_a_drill() -> None:
+    with pytest.raises(ValueError, match="not a drill"):
+        drill_module.parse(b"[]")
