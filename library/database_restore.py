@@ -44,8 +44,45 @@ options:
     description: Point in time, ISO 8601 with its zone, whole seconds; or V(latest).
     type: str
   backup:
-    description: Id of a logical backup.
+    description: Id of a logical backup, or V(latest) for the newest verified one.
     type: str
+  program:
+    description: How the ops program runs, which restores logical backups.
+    type: dict
+    default: {}
+    suboptions:
+      image:
+        description: The ops image. By default that of the task definition C(<name>-ops).
+        type: str
+      cpu:
+        description: CPU units of the task.
+        type: str
+        default: "1024"
+      memory:
+        description: Memory of the task in MiB.
+        type: str
+        default: "2048"
+      architecture:
+        description: Processor architecture the image is built for.
+        type: str
+        choices: [X86_64, ARM64]
+        default: X86_64
+      jobs:
+        description: Tables that are restored at once.
+        type: int
+        default: 2
+      sslmode:
+        description: libpq's C(sslmode).
+        type: str
+        default: verify-full
+      prefix:
+        description: What the keys of logical backups begin with.
+        type: str
+        default: logical/
+      timeout:
+        description: Seconds to watch a task. The same run again watches on.
+        type: int
+        default: 14400
   again:
     description: Whether to restore once more what the serving instance was restored from already.
     type: bool
@@ -141,6 +178,24 @@ def main() -> None:
             "snapshot": {"type": "str"},
             "time": {"type": "str"},
             "backup": {"type": "str"},
+            "program": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "image": {"type": "str"},
+                    "cpu": {"type": "str", "default": "1024"},
+                    "memory": {"type": "str", "default": "2048"},
+                    "architecture": {
+                        "type": "str",
+                        "choices": ["X86_64", "ARM64"],
+                        "default": "X86_64",
+                    },
+                    "jobs": {"type": "int", "default": 2},
+                    "sslmode": {"type": "str", "default": "verify-full"},
+                    "prefix": {"type": "str", "default": "logical/"},
+                    "timeout": {"type": "int", "default": 14400},
+                },
+            },
             "again": {"type": "bool", "default": False},
             "switch": {"type": "bool", "default": True},
             "schema": {"type": "list", "elements": "str", "default": []},

@@ -12,6 +12,8 @@ from typing import Any
 SNAPSHOT, TIME, LOGICAL = "snapshot", "time", "logical"
 SOURCES = (SNAPSHOT, TIME, LOGICAL)
 LATEST = "latest"
+# Verdict of a logical backup that was restored and compared.
+VERIFIED = "VERIFIED"
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -94,17 +96,21 @@ class Point:
     :ivar time: the point in time; of a snapshot, when it was taken.
     :ivar resource_id: of the instance whose automated backups reach that time; empty for a snapshot.
     :ivar latest: the newest that those backups reach.
+    :ivar backup: id of the logical backup, empty for what RDS restores by itself.
     """
 
     snapshot: str
     time: datetime
     resource_id: str = ""
     latest: bool = False
+    backup: str = ""
 
     @property
     def words(self) -> str:
         """The point for people."""
         at = self.time.strftime(FORM)
+        if self.backup:
+            return f"backup {self.backup}"
         return f"snapshot {self.snapshot} of {at}" if self.snapshot else at
 
 
@@ -176,6 +182,33 @@ def from_snapshot(request: Request, snapshots: Sequence[Mapping[str, Any]], inst
     raise RequestError(
         f"there is no snapshot {request.wanted} of this environment; the newest are {newest or 'none'}"
     )
+
+
+def from_backup(request: Request, backups: Sequence[Any]) -> Point:
+    """Return the logical backup that was asked for; the newest only where it was verified.
+
+    :param backups: lyo_backup.catalogue.Logical, oldest first.
+    :raises RequestError: there is none such, it is not complete, or it is damaged.
+    """
+    if request.wanted == LATEST:
+        good = [one for one in backups if one.complete and one.verdict == VERIFIED]
+        if good:
+            return Point("", good[-1].at, backup=good[-1].id)
+        whole = [one.id for one in backups if one.complete and not one.verdict]
+        raise RequestError(
+            "there is no verified logical backup"
+            + (f"; the newest unverified one, by its name: -e backup={whole[-1]}" if whole else "")
+        )
+    for one in backups:
+        if one.id == request.wanted:
+            if not one.complete:
+                raise RequestError(f"the backup {one.id} has no manifest: it was never completed")
+            if one.verdict not in (VERIFIED, ""):
+                why = "; ".join(one.reasons) or "its verdict says so"
+                raise RequestError(f"the backup {one.id} is damaged: {why}")
+            return Point("", one.at, backup=one.id)
+    newest = ", ".join(one.id for one in reversed(backups[-5:])) or "none"
+    raise RequestError(f"there is no backup {request.wanted}; the newest are {newest}")
 
 
 def _taken(snapshot: Mapping[str, Any]) -> datetime:

@@ -103,7 +103,11 @@ class Restorer:
         if decision.adopt:
             self._say(f"{name}, begun by an earlier run {wanted.words}, would be gone on with")
         if point is not None:
-            operation, request_params = template.restore(attributes, name, point, {})
+            if point.backup:
+                database = str(work.outputs["database"]["name"])
+                operation, request_params = template.create(attributes, name, database, {})
+            else:
+                operation, request_params = template.restore(attributes, name, point, {})
             self.answer["point"] = point.words
             self._say(f"{point.words} would be restored into {name}")
             shown = {k: v for k, v in request_params.items() if k not in ("Tags",)}
@@ -122,6 +126,8 @@ class Restorer:
             template.RESTORE_TAG: wanted.key,
             template.POINT_TAG: point.words,
         }
+        if point.backup:
+            tags[template.BACKUP_TAG] = point.backup
         return self.work.begin(new_name(self.work.name, "r", self.work.now()), point, tags)
 
     def _finish(self, wanted: Request, identifier: str) -> None:
@@ -133,6 +139,8 @@ class Restorer:
         tags = decide.Found.of(instance).tags
         what = tags.get(template.POINT_TAG, wanted.words)
         self.answer["point"] = what
+        if tags.get(template.BACKUP_TAG):
+            work.logical().fill(work.where(instance), tags[template.BACKUP_TAG])
         checked = work.check(instance)
         self._tell(identifier, what, checked)
         self._refuse_outlived(identifier, checked)

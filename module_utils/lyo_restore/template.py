@@ -8,12 +8,15 @@ https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RestoreFromSnapshot.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from .request import Point, RequestError
 
 TYPE = "aws_db_instance"
 RESTORE_TAG, DRILL_TAG, POINT_TAG = "lyo:restore", "lyo:drill", "lyo:point"
+# The logical backup that an instance was made for.
+BACKUP_TAG = "lyo:from-backup"
 VALIDATED_TAG = "lyo:validated"
 
 
@@ -88,6 +91,35 @@ def restore(
         **when,
         **params,
     }
+
+
+def create(
+    attributes: Mapping[str, Any],
+    identifier: str,
+    database: str,
+    more_tags: Mapping[str, str],
+) -> tuple[str, dict[str, Any]]:
+    """Return the operation that makes an empty instance for a logical backup, and its parameters.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+    """
+    _, like = restore(attributes, identifier, _NOWHERE, more_tags)
+    del like["DBSnapshotIdentifier"]
+    params = {
+        **like,
+        "Engine": "postgres",
+        "EngineVersion": attributes.get("engine_version_actual") or attributes["engine_version"],
+        "DBName": database,
+        "MasterUsername": attributes["username"],
+        "AllocatedStorage": int(attributes["allocated_storage"]),
+        "StorageEncrypted": bool(attributes.get("storage_encrypted")),
+        "KmsKeyId": attributes.get("kms_key_id"),
+        "BackupRetentionPeriod": int(attributes["backup_retention_period"]),
+    }
+    return "create_db_instance", {k: v for k, v in params.items() if v not in (None, "")}
+
+
+_NOWHERE = Point("none", datetime.min.replace(tzinfo=UTC))
 
 
 def _key(attributes: Mapping[str, Any]) -> str | None:

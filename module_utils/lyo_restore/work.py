@@ -78,6 +78,8 @@ class Work:
 
         :raises RequestError: it cannot be had.
         """
+        if wanted.source == request.LOGICAL:
+            return self.logical().choose(wanted)
         if wanted.source == request.SNAPSHOT:
             return request.from_snapshot(wanted, self.instances.snapshots(), self.record.serving)
         at = self.record.restored.get("switched_at")
@@ -98,11 +100,32 @@ class Work:
 
         :param tags: the first of them is the run's own.
         """
-        operation, params = template.restore(
-            self.attributes(), identifier, point, tags, isolated=isolated
-        )
+        if point.backup:
+            database = str(self.outputs["database"]["name"])
+            operation, params = template.create(self.attributes(), identifier, database, tags)
+        else:
+            operation, params = template.restore(
+                self.attributes(), identifier, point, tags, isolated=isolated
+            )
         self.progress("restore", f"{point.words} into {identifier}")
         return self.instances.restore(operation, params, next(iter(tags.items())))
+
+    def logical(self) -> Any:
+        """Return the logical backups.
+
+        :raises RequestError: there is no place for them.
+        """
+        from .logical import Logical  # only who restores from one waits for it
+
+        return Logical(
+            self.aws,
+            self.progress,
+            self.outputs,
+            self.name,
+            self.params.get("program") or {},
+            self._sleep,
+            self._clock,
+        )
 
     def where(self, instance: Mapping[str, Any]) -> dict[str, Any]:
         """Return an instance as the outputs' ``database``."""

@@ -29,6 +29,8 @@ STATEFUL_TYPES = frozenset(
     }
 )
 
+DATABASE = "aws_db_instance"
+
 ACTIONS = {
     ("create",): "create",
     ("update",): "update",
@@ -307,6 +309,27 @@ def refuse_destruction(
             + ", ".join(lost)
             + ". Nothing was applied. If that is meant, take a backup first, then name each one: "
             + '-e \'{"allow_destroy": ["'
+            + '", "'.join(lost).replace('"', '\\"')
+            + "\"]}'"
+        )
+
+
+def refuse_empty_database(plan: Plan, allowed: Iterable[str]) -> None:
+    """Refuse to make a database anew that was deleted outside: it would be empty, and taken for the old one.
+
+    :raises PlanRefused: naming it.
+    """
+    created = {c.address for c in plan.changes if c.type == DATABASE and c.action == "create"}
+    lost = sorted(
+        entry["address"]
+        for entry in plan.drift
+        if entry["current"] == "deleted" and entry["address"] in created - set(allowed)
+    )
+    if lost:
+        raise PlanRefused(
+            f"{', '.join(lost)} was deleted outside Terraform, and would be made anew, empty. Nothing was "
+            "applied. Bring the data back first: ansible-playbook restore.yml -e env=… -e from=time -e "
+            'time=latest (or -e from=snapshot). If an empty one is meant: -e \'{"allow_destroy": ["'
             + '", "'.join(lost).replace('"', '\\"')
             + "\"]}'"
         )

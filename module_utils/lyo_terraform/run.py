@@ -27,6 +27,7 @@ from .plan import (
     assign,
     read,
     refuse_destruction,
+    refuse_empty_database,
     refuse_surprises,
     split,
     stages,
@@ -76,6 +77,7 @@ class Stack:
                 Plan(tuple(c for c in plan.changes if where[c.address] in entered)),
                 self.params["allow_destroy"],
             )
+            refuse_empty_database(plan, self.params["allow_destroy"])
             ordered = stages(plan, self.phases, self.chosen)
             keep = bool(ordered) and not self.check_mode
             if keep:

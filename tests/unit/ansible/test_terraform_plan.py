@@ -243,6 +243,17 @@ def test_a_zone_in_use_is_destroyed_only_when_named() -> None:
         decide.refuse_destruction(decide.read(document(resource(zone, "delete", "create"))), [])
 
 
+def test_a_database_that_was_deleted_outside_is_not_made_anew_and_empty() -> None:
+    gone = resource(DATABASE, "delete")
+    plan = decide.read(document(resource(DATABASE, "create"), resource_drift=[gone]))
+    with pytest.raises(PlanRefused, match=r"made anew, empty.*restore\.yml.*allow_destroy"):
+        decide.refuse_empty_database(plan, [])
+    decide.refuse_empty_database(plan, [DATABASE])
+    # A first deployment makes one too, and one that a restore took the place of is not made again.
+    decide.refuse_empty_database(decide.read(FIRST_DEPLOYMENT), [])
+    decide.refuse_empty_database(decide.read(document(resource_drift=[gone])), [])
+
+
 def test_what_holds_no_data_may_go() -> None:
     decide.refuse_destruction(
         decide.read(document(resource("module.vpc.aws_subnet.private", "delete"))), []

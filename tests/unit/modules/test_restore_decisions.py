@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,6 +117,39 @@ def test_the_newest_complete_snapshot_is_taken_or_the_named_one() -> None:
         q.from_snapshot(asked("snapshot", snapshot="x"), there, NAME)
     with pytest.raises(q.RequestError, match="no snapshot of"):
         q.from_snapshot(asked("snapshot", snapshot="latest"), there[2:], NAME)
+
+
+# The logical backup.
+
+
+def logical(name: str, verdict: str = "VERIFIED", *, complete: bool = True) -> Any:
+    return SimpleNamespace(id=name, at=NOW, complete=complete, verdict=verdict, reasons=("a flip",))
+
+
+def test_the_newest_verified_backup_is_taken_and_an_unverified_one_only_by_its_name() -> None:
+    there = [logical("a"), logical("b", ""), logical("c", "DAMAGED"), logical("d", complete=False)]
+    latest = asked("logical", backup="latest")
+    assert q.from_backup(latest, there).backup == "a"
+    assert q.from_backup(asked("logical", backup="b"), there).backup == "b"
+    with pytest.raises(q.RequestError, match="-e backup=b"):
+        q.from_backup(latest, there[1:])
+    with pytest.raises(q.RequestError, match="damaged: a flip"):
+        q.from_backup(asked("logical", backup="c"), there)
+    with pytest.raises(q.RequestError, match="no manifest"):
+        q.from_backup(asked("logical", backup="d"), there)
+    with pytest.raises(q.RequestError, match="the newest are d, c, b, a"):
+        q.from_backup(asked("logical", backup="x"), there)
+
+
+def test_an_empty_instance_for_a_backup_is_like_the_one_that_it_replaces() -> None:
+    known = {**ATTRIBUTES, "username": "lyo", "allocated_storage": 20, "engine_version": "18",
+             "engine_version_actual": "18.6", "storage_encrypted": True, "kms_key_id": "arn:k"}  # fmt: skip
+    operation, params = t.create(known, "new", "lyo", {t.BACKUP_TAG: "id"})
+    assert operation == "create_db_instance"
+    assert (params["DBName"], params["EngineVersion"]) == ("lyo", "18.6")
+    assert params["BackupRetentionPeriod"] == 7
+    assert params["DBSubnetGroupName"] == NAME
+    assert "DBSnapshotIdentifier" not in params
 
 
 # What it must be like.
