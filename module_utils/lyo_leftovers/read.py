@@ -97,7 +97,8 @@ def read(aws: Any, env: str, name: str) -> Found:
         automated=[
             item["DBInstanceIdentifier"]
             for item in automated
-            if item["DBInstanceIdentifier"] == name and item.get("Status") == "retained"
+            if of_environment([item["DBInstanceIdentifier"]], name)
+            and item.get("Status") == "retained"
         ],
         cache_snapshots=[
             item["SnapshotName"]

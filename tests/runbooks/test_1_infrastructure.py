@@ -98,5 +98,5 @@ def test_one_module_alone_can_be_planned_by_hand(environment: Environment) -> No
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    assert "module.database.aws_db_instance.this: Refreshing state" in done.stdout
+    assert 'module.database.aws_db_instance.this["first"]: Refreshing state' in done.stdout
     assert "aws_ecs_service" not in done.stdout
