@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_cost import sources
@@ -16,6 +16,9 @@ from .rds import Instances
 from .record import Record, name_of, over
 from .request import Point, Request, RequestError
 from .validate import Checked, Validation
+
+if TYPE_CHECKING:
+    from .logical import Logical
 
 
 class Work:
@@ -110,7 +113,7 @@ class Work:
         self.progress("restore", f"{point.words} into {identifier}")
         return self.instances.restore(operation, params, next(iter(tags.items())))
 
-    def logical(self) -> Any:
+    def logical(self) -> Logical:
         """Return the logical backups.
 
         :raises RequestError: there is no place for them.

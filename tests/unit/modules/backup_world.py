@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .fakes import OUTPUTS, READS, Clock, FakeAws, failure
+from .fakes import OUTPUTS, READS, Clock, FakeAws, failure, outputs_answer
 
 BEGIN = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
 SNAPSHOT_SECONDS, INSTANCE_SECONDS, DELETING_SECONDS = 40, 90, 30
@@ -368,9 +368,9 @@ class World:
             self.objects[params["Bucket"]].pop(entry["Key"], None)
         return {}
 
-    def op_get_parameter(self, _: dict[str, Any]) -> Any:
+    def op_get_parameters(self, params: dict[str, Any]) -> Any:
         outputs = {**OUTPUTS, "database": DATABASE, "operations": OPERATIONS}
-        return {"Parameter": {"Value": json.dumps(outputs)}}
+        return outputs_answer(outputs)(params)
 
     def op_put_metric_data(self, params: dict[str, Any]) -> Any:
         self.metrics.append(params)

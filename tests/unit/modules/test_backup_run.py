@@ -12,7 +12,7 @@ from ansible.module_utils.lyo_backup import run as module_code
 from ansible.module_utils.lyo_progress import Progress
 
 from .backup_world import BEGIN, KilledError, World
-from .fakes import AWS, Ended, FakeModule, failure
+from .fakes import AWS, Ended, FakeModule, failure, outputs_answer
 
 PARAMS: dict[str, Any] = {
     "aws": AWS,
@@ -474,7 +474,7 @@ def test_without_an_ops_image_it_says_what_to_type() -> None:
 
 def test_without_the_infrastructure_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    monkeypatch.setattr(world, "op_get_parameter", lambda _: {"Parameter": {"Value": "{}"}})
+    monkeypatch.setattr(world, "op_get_parameters", outputs_answer({}))
     done = run(world)
     assert done.failed
     assert "Type: ansible-playbook deploy.yml -e env=test" in done.answer["msg"]

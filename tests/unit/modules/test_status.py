@@ -197,7 +197,7 @@ def backed_up(*more: str) -> dict[str, Any]:
         return {"Body": io.BytesIO(json.dumps({"verdict": word, "reasons": ["a bit"]}).encode())}
 
     return {
-        "get_parameter": {"Parameter": {"Value": json.dumps(outputs)}},
+        "get_parameters": outputs_answer(outputs),
         "list_objects_v2": listed,
         "get_object": body,
     }
