@@ -22,6 +22,18 @@ DATABASE = {
     "username": "lyo",
     "secret_arn": "arn:old",
 }
+OPERATIONS = {
+    "execution_role_arn": "arn:ops-exec",
+    "task_role_arn": "arn:ops-task",
+    "log_group": "/lyo/ops",
+    "bucket": "backups",
+}
+BACKUP = "20261127T010000Z-0123abcd"
+# The objects of one verified backup.
+LOGICAL = {
+    f"logical/{BACKUP}/manifest.json": b"{}",
+    f"logical/{BACKUP}/verdict-20261127T020000Z.json": b'{"verdict": "VERIFIED"}',
+}
 ATTRIBUTES: dict[str, Any] = {
     "identifier": NAME,
     "instance_class": "db.t3.micro",
@@ -43,6 +55,10 @@ ATTRIBUTES: dict[str, Any] = {
     "performance_insights_enabled": True,
     "performance_insights_retention_period": 7,
     "performance_insights_kms_key_id": "",
+    "username": "lyo",
+    "allocated_storage": 20,
+    "engine_version": "18",
+    "storage_encrypted": True,
     "tags_all": {"Project": "lyo", "Environment": "test"},
     "skip_final_snapshot": False,
 }
@@ -95,11 +111,12 @@ class Rds(FakeAws):
         self.schema = {"revision": "0002", "serves": ["0001", "0002"], "contracted": []}
         self.logs = {
             "migrate": lambda: [f"lyo.schema: {json.dumps(self.schema)}"],
+            "lyo_backup": lambda: ['lyo.backup: {"event": "done", "verb": "restore"}'],
             "export": lambda: ['{"name": "tenants", "rows": 3}', '{"rows": 1}'],
         }
-        self.codes = {"migrate": 0, "export": 0}
+        self.codes = {"migrate": 0, "export": 0, "lyo_backup": 0}
         self.runs = 0
-        self._tasks: list[str] = []
+        self._tasks: list[tuple[str, str]] = []
         super().__init__(**{**self._answers(), **answers})
 
     @property
@@ -110,11 +127,14 @@ class Rds(FakeAws):
                          "releasing": tuple(content["releasing"])})  # fmt: skip
 
     def _answers(self) -> dict[str, Any]:
-        outputs = {**OUTPUTS, "database": DATABASE}
+        outputs = {**OUTPUTS, "database": DATABASE, "operations": OPERATIONS}
         return {
             "get_parameters": lambda p: outputs_answer(outputs, self.database)(p),
             "put_parameter": lambda p: self._put(p),
-            "get_object": lambda _: {"Body": io.BytesIO(state(**self.attributes))},
+            "get_object": self._get,
+            "list_objects_v2": lambda _: {"Contents": [{"Key": key, "Size": 1} for key in LOGICAL]},
+            "create_db_instance": self._restore,
+            "list_task_definitions": {"taskDefinitionArns": []},
             "put_object": lambda p: self.objects.update({p["Key"]: p["Body"]}),
             "delete_object": {},
             "describe_db_instances": self._describe,
@@ -137,6 +157,10 @@ class Rds(FakeAws):
             "describe_tasks": self._described,
             "get_log_events": self._log,
         }  # fmt: skip
+
+    def _get(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        body = LOGICAL.get(params["Key"]) or state(**self.attributes)
+        return {"Body": io.BytesIO(body)}
 
     def _put(self, params: Mapping[str, Any]) -> dict[str, Any]:
         self.database = params["Value"]
@@ -176,20 +200,20 @@ class Rds(FakeAws):
         return {}
 
     def _run(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        command = params["overrides"]["containerOverrides"][0]["command"][0]
-        self._tasks.append(command)
+        [override] = params["overrides"]["containerOverrides"]
+        self._tasks.append((override["name"], override["command"][0]))
         return {"tasks": [{"taskArn": f"arn:task/lyo/{len(self._tasks) - 1}"}]}
 
     def _described(self, params: Mapping[str, Any]) -> dict[str, Any]:
         arn = params["tasks"][0]
-        command = self._tasks[int(arn.rpartition("/")[2])]
-        container = {"name": "app", "exitCode": self.codes[command]}
+        name, command = self._tasks[int(arn.rpartition("/")[2])]
+        container = {"name": name, "exitCode": self.codes[command]}
         return {"tasks": [{"taskArn": arn, "lastStatus": "STOPPED", "containers": [container]}]}
 
     def _log(self, params: Mapping[str, Any]) -> dict[str, Any]:
         if params.get("nextToken"):
             return {"events": [], "nextForwardToken": params["nextToken"]}
-        command = self._tasks[int(params["logStreamName"].rpartition("/")[2])]
+        _, command = self._tasks[int(params["logStreamName"].rpartition("/")[2])]
         lines = [{"message": line} for line in self.logs[command]()]
         return {"events": lines, "nextForwardToken": "end"}
 

@@ -11,7 +11,7 @@ from ansible.module_utils.lyo_restore.record import Record
 from ansible.module_utils.lyo_restore.work import Work
 
 from .fakes import IMAGE_1, Clock, Ended, FakeModule, ended, failure
-from .restores import NAME, NOW, KilledError, Killing, Rds, backup, instance
+from .restores import BACKUP, NAME, NOW, KilledError, Killing, Rds, backup, instance
 
 PARAMS: dict[str, Any] = {
     "env": "test",
@@ -193,6 +193,44 @@ def test_a_refusal_of_aws_is_told_and_nothing_is_switched() -> None:
     aws = Rds(instance(), restore_db_instance_to_point_in_time=failure("StorageQuotaExceeded"))
     done = restore(aws)
     assert done.failed
+    assert aws.record == Record(NAME)
+
+
+# From a logical backup.
+
+LOGICALLY = {
+    "source": "logical",
+    "time": None,
+    "backup": "latest",
+    "program": {"timeout": 60, "image": "ops@sha256:1"},
+}
+
+
+def test_a_verified_backup_is_restored_into_an_empty_instance_before_it_is_looked_at() -> None:
+    aws = Rds(instance())
+    done = restore(aws, **LOGICALLY)
+    assert not done.failed, done.answer
+    assert aws.record.serving == NEW
+    [made] = aws.named("create_db_instance")
+    assert (made["DBName"], made["MasterUsername"]) == ("lyo", "lyo")
+    first, *rest = [
+        p["overrides"]["containerOverrides"][0]["command"] for p in aws.named("run_task")
+    ]
+    assert first == ["lyo_backup", "restore", "--id", BACKUP, "--no-owner"]
+    assert [command[0] for command in rest] == ["migrate", "export"]
+    definition = aws.named("register_task_definition")[0]["containerDefinitions"][0]
+    assert {"name": "PGHOST", "value": f"{NEW}.host"} in definition["environment"]
+
+
+def test_a_backup_that_cannot_be_restored_is_not_switched_to() -> None:
+    aws = Rds(instance())
+    aws.codes["lyo_backup"] = 3
+    aws.logs["lyo_backup"] = lambda: [
+        'lyo.backup: {"event": "damaged", "reasons": ["part 3 is cut"]}'
+    ]
+    done = restore(aws, **LOGICALLY)
+    assert done.failed
+    assert "part 3 is cut" in done.answer["msg"]
     assert aws.record == Record(NAME)
 
 
