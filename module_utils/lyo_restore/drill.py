@@ -99,7 +99,7 @@ class Driller:
             return
         work.delete(left)
         began, clock = work.now(), work.now
-        at = began.strftime(request.FORM)
+        at = request.written(began)
         identifier = ""
         drill = Drill(at, FAILED)
         try:

@@ -68,7 +68,7 @@ def asked(source: str, wanted: Mapping[str, str], env: str) -> Request:
     if not value:
         raise RequestError(f"say which: {command} -e from={source} -e {mine[source]}=<…|latest>")
     if source == TIME and value != LATEST:
-        value = moment(value).strftime(FORM)
+        value = written(moment(value))
     return Request(source, value)
 
 
@@ -86,6 +86,11 @@ def moment(text: str) -> datetime:
     if found.tzinfo is None:
         raise RequestError(f"{text!r} has no zone. Write it in UTC, as time={text}Z")
     return found.astimezone(UTC).replace(microsecond=0)
+
+
+def written(at: datetime) -> str:
+    """Return a time as it is typed; botocore's times are in this machine's zone."""
+    return at.astimezone(UTC).strftime(FORM)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class Point:
     @property
     def words(self) -> str:
         """The point for people."""
-        at = self.time.strftime(FORM)
+        at = written(self.time)
         if self.backup:
             return f"backup {self.backup}"
         return f"snapshot {self.snapshot} of {at}" if self.snapshot else at
@@ -147,11 +152,11 @@ def to_time(
         return Point("", windows[0][1], windows[0][3], latest=True)
     wanted = moment(request.wanted)
     if wanted > now:
-        raise RequestError(f"{request.wanted} has not come yet; it is {now.strftime(FORM)}")
+        raise RequestError(f"{request.wanted} has not come yet; it is {written(now)}")
     for _, last, first, resource in windows:
         if first <= wanted <= last:
             return Point("", wanted, resource)
-    reached = " and from ".join(f"{w[2].strftime(FORM)} to {w[1].strftime(FORM)}" for w in windows)
+    reached = " and from ".join(f"{written(w[2])} to {written(w[1])}" for w in windows)
     newer = wanted > max(window[1] for window in windows)
     more = ". RDS archives the log every five minutes: wait, or say time=latest" if newer else ""
     raise RequestError(

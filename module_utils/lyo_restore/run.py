@@ -145,7 +145,7 @@ class Restorer:
         self._tell(identifier, what, checked)
         self._refuse_outlived(identifier, checked)
         if template.VALIDATED_TAG not in tags:
-            at = work.now().strftime(request.FORM)
+            at = request.written(work.now())
             work.instances.tag(str(instance["DBInstanceArn"]), template.VALIDATED_TAG, at)
         if self.params["switch"]:
             self._switch(wanted, instance, what)
@@ -183,7 +183,7 @@ class Restorer:
         work = self.work
         former = work.record.serving
         exists = [one.identifier for one in work.found if one.status != decide.DELETING]
-        at = work.now().strftime(request.FORM)
+        at = request.written(work.now())
         work.progress("switch", f"from {former} to {instance['DBInstanceIdentifier']}")
         work.write(
             record.switched(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,6 +63,11 @@ def test_a_second_that_the_backups_reach_is_taken_and_the_newest_is_where_they_e
     assert point == q.Point("", NOW - timedelta(minutes=5), f"db-{NAME}")
     latest = to_time("latest", backup(NAME))
     assert latest == q.Point("", NOW - timedelta(minutes=5), f"db-{NAME}", latest=True)
+
+
+def test_times_are_told_in_utc_whatever_the_zone_of_this_machine() -> None:
+    there = timezone(timedelta(hours=5))
+    assert q.Point("", NOW.astimezone(there), "db-1").words == "2026-11-27T12:00:00Z"
 
 
 @pytest.mark.parametrize(
