@@ -386,6 +386,43 @@ options:
           many lines there were.
         type: list
         elements: str
+  program:
+    description: How the ops program runs, which restores logical backups and runs pg_amcheck.
+    type: dict
+    default: {}
+    suboptions:
+      image:
+        description: The ops image. By default that of the task definition C(<name>-ops).
+        type: str
+      cpu:
+        description: CPU units of the task.
+        type: str
+        default: "1024"
+      memory:
+        description: Memory of the task in MiB.
+        type: str
+        default: "2048"
+      architecture:
+        description: Processor architecture the image is built for.
+        type: str
+        choices: [X86_64, ARM64]
+        default: X86_64
+      jobs:
+        description: Tables that are restored at once.
+        type: int
+        default: 2
+      sslmode:
+        description: libpq's C(sslmode).
+        type: str
+        default: verify-full
+      prefix:
+        description: What the keys of logical backups begin with.
+        type: str
+        default: logical/
+      timeout:
+        description: Seconds to watch a task. The same run again watches on.
+        type: int
+        default: 14400
   check_timeout:
     description: Seconds that such a task may take.
     type: int

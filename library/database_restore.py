@@ -30,9 +30,10 @@ options:
   action:
     description: >-
       V(restore) into a new instance; V(release) deletes the former instances that are kept; V(discard) deletes
-      restored ones that were never switched to.
+      restored ones that were never switched to; V(tenant) brings the rows of one tenant back into the database
+      that serves, from a logical backup, and touches nobody else's.
     type: str
-    choices: [restore, release, discard]
+    choices: [restore, release, discard, tenant]
     default: restore
   source:
     description: What to restore from.
@@ -46,43 +47,18 @@ options:
   backup:
     description: Id of a logical backup, or V(latest) for the newest verified one.
     type: str
-  program:
-    description: How the ops program runs, which restores logical backups.
-    type: dict
-    default: {}
-    suboptions:
-      image:
-        description: The ops image. By default that of the task definition C(<name>-ops).
-        type: str
-      cpu:
-        description: CPU units of the task.
-        type: str
-        default: "1024"
-      memory:
-        description: Memory of the task in MiB.
-        type: str
-        default: "2048"
-      architecture:
-        description: Processor architecture the image is built for.
-        type: str
-        choices: [X86_64, ARM64]
-        default: X86_64
-      jobs:
-        description: Tables that are restored at once.
-        type: int
-        default: 2
-      sslmode:
-        description: libpq's C(sslmode).
-        type: str
-        default: verify-full
-      prefix:
-        description: What the keys of logical backups begin with.
-        type: str
-        default: logical/
-      timeout:
-        description: Seconds to watch a task. The same run again watches on.
-        type: int
-        default: 14400
+  tenant:
+    description: Whose rows are brought back, with O(action=tenant).
+    type: str
+  approve:
+    description: RV(digest) of what was shown, with O(action=tenant). Without it nothing is changed.
+    type: str
+  replace:
+    description: >-
+      Whether rows that differ are changed and rows that the backup has not are deleted, with O(action=tenant). By
+      default only what is missing is brought back.
+    type: bool
+    default: false
   again:
     description: Whether to restore once more what the serving instance was restored from already.
     type: bool
@@ -147,6 +123,11 @@ record:
   description: What the ledger keeps of it.
   returned: as RV(schema)
   type: dict
+digest:
+  description: >-
+    With O(action=tenant), the digest of what would be done or was done; V(nothing) where nothing is missing.
+  returned: always
+  type: str
 notes:
   description: What is worth knowing.
   returned: always
@@ -171,35 +152,21 @@ def main() -> None:
             **restored_spec(),
             "action": {
                 "type": "str",
-                "choices": ["restore", "release", "discard"],
+                "choices": ["restore", "release", "discard", "tenant"],
                 "default": "restore",
             },
             "source": {"type": "str"},
             "snapshot": {"type": "str"},
             "time": {"type": "str"},
             "backup": {"type": "str"},
-            "program": {
-                "type": "dict",
-                "default": {},
-                "options": {
-                    "image": {"type": "str"},
-                    "cpu": {"type": "str", "default": "1024"},
-                    "memory": {"type": "str", "default": "2048"},
-                    "architecture": {
-                        "type": "str",
-                        "choices": ["X86_64", "ARM64"],
-                        "default": "X86_64",
-                    },
-                    "jobs": {"type": "int", "default": 2},
-                    "sslmode": {"type": "str", "default": "verify-full"},
-                    "prefix": {"type": "str", "default": "logical/"},
-                    "timeout": {"type": "int", "default": 14400},
-                },
-            },
+            "tenant": {"type": "str"},
+            "approve": {"type": "str"},
+            "replace": {"type": "bool", "default": False},
             "again": {"type": "bool", "default": False},
             "switch": {"type": "bool", "default": True},
             "schema": {"type": "list", "elements": "str", "default": []},
         },
+        required_if=[("action", "tenant", ["tenant"])],
         supports_check_mode=True,
     )
     # Imported after the arguments are known to be right: a mistyped one is told at once.

@@ -26,6 +26,7 @@ class Drill:
     :ivar what: what was restored.
     :ivar rto_seconds: from the beginning until the restored database was found usable.
     :ivar rpo_seconds: what would have been lost: from the point that could be reached to the beginning.
+    :ivar sound: whether pg_amcheck has looked, and found nothing.
     :ivar restore_seconds: of the RTO, until RDS had the instance.
     :ivar reasons: why it failed.
     """
@@ -38,6 +39,7 @@ class Drill:
     restore_seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
     schema: str = ""
+    sound: bool = False
     reasons: tuple[str, ...] = ()
 
 
@@ -118,6 +120,7 @@ class Driller:
                 rpo_seconds=round(max(0.0, (began - point.time).total_seconds()), 1),
                 restore_seconds=round(restored, 1),
                 rows=dict(checked.rows),
+                sound=checked.sound,
                 schema=checked.schema.revision if checked.schema else "",
             )
         except (RequestError, NotUsableError, AwsFailure) as error:
@@ -157,6 +160,8 @@ def in_words(drill: Drill) -> list[str]:
     ]
     if drill.rows:
         lines.append(f"rows: {rows_in_words(drill.rows)}")
+    if drill.sound:
+        lines.append("pg_amcheck finds it sound")
     if drill.schema:
         lines.append(f"schema: {drill.schema}")
     return lines

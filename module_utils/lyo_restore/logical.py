@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..lyo_aws import Aws
+from ..lyo_aws import Aws, AwsFailure
 from ..lyo_backup import program
 from ..lyo_backup.catalogue import PREFIX, Catalogue
 from ..lyo_progress import Progress
@@ -56,10 +56,49 @@ class Logical:
         :raises NotUsableError: it could not be restored.
         """
         told = self._program.run(RESTORES, target(database), "restore", backup, "--no-owner")
-        self._program.forget(RESTORES)
+        program.forget(self._aws, f"{self._program.family}-{RESTORES}")
         if told.code != program.DONE:
             reasons = program.reasons(told)
             raise NotUsableError("\n  ".join([f"the backup {backup} was not restored", *reasons]))
+
+    def tenant(
+        self, database: Mapping[str, Any], backup: str, tenant: str, approve: str, *, replace: bool
+    ) -> tuple[str, bool, list[str]]:
+        """Compare a tenant's rows with a backup, and bring them back where that is approved.
+
+        :param approve: the digest of what was shown, empty to be shown it.
+        :param replace: also change what differs, and delete what the backup has not.
+        :return: the digest, whether rows were changed, and what the program says for people.
+        :raises NotUsableError: it was refused, or failed; then nothing was changed.
+        """
+        more = ["--tenant", tenant]
+        more += ["--approve", approve] if approve else []
+        more += ["--replace"] if replace else []
+        told = self._program.run(TENANTS, target(database), "tenant", backup, *more)
+        if told.code != program.DONE:
+            raise NotUsableError("\n  ".join(program.reasons(told)))
+        for event in reversed(told.events):
+            if event["event"] == "done":
+                return str(event["digest"]), bool(event["changed"]), list(told.lines)
+        raise NotUsableError(f"the log of the task is not complete ({told.arn})")
+
+    def inspect(self, database: Mapping[str, Any]) -> bool:
+        """Run pg_amcheck on a database; return False where there is no ops image to run it with.
+
+        :raises NotUsableError: it found something.
+        """
+        try:
+            self._program.image()
+        except AwsFailure as failure:
+            if failure.code != "NoImage":
+                raise
+            return False
+        told = self._program.run(RESTORES, target(database), "inspect", "")
+        program.forget(self._aws, f"{self._program.family}-{RESTORES}")
+        if told.code != program.DONE:
+            reasons = program.reasons(told)
+            raise NotUsableError("\n  ".join(["pg_amcheck does not find it sound", *reasons]))
+        return True
 
 
 def target(database: Mapping[str, Any]) -> program.Target:

@@ -35,6 +35,24 @@ def restored_spec() -> dict[str, Any]:
                 "count": {"type": "list", "elements": "str"},
             },
         },
+        "program": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "image": {"type": "str"},
+                "cpu": {"type": "str", "default": "1024"},
+                "memory": {"type": "str", "default": "2048"},
+                "architecture": {
+                    "type": "str",
+                    "choices": ["X86_64", "ARM64"],
+                    "default": "X86_64",
+                },
+                "jobs": {"type": "int", "default": 2},
+                "sslmode": {"type": "str", "default": "verify-full"},
+                "prefix": {"type": "str", "default": "logical/"},
+                "timeout": {"type": "int", "default": 14400},
+            },
+        },
         "check_timeout": {"type": "int", "default": 900},
         "timeout": {"type": "int", "default": 7200},
     }

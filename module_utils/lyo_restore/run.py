@@ -15,7 +15,11 @@ from .request import Point, Request, RequestError
 from .validate import Checked, NotUsableError
 from .work import Work, rows_in_words
 
-RESTORE, RELEASE, DISCARD = "restore", "release", "discard"
+RESTORE, RELEASE, DISCARD, TENANT = "restore", "release", "discard", "tenant"
+
+
+# The digest of a tenant's rows that are all there.
+NOTHING = "nothing"
 
 
 class Restorer:
@@ -34,6 +38,7 @@ class Restorer:
             "kept": [],
             "point": "",
             "rows": {},
+            "digest": "",
             "reasons": [],
             "notes": [],
             "diff": {},
@@ -43,7 +48,13 @@ class Restorer:
         """Do what the action is."""
         action = self.params["action"]
         self.work.read()
-        {RESTORE: self.restore, RELEASE: self.release, DISCARD: self.discard}[action]()
+        actions = {
+            RESTORE: self.restore,
+            RELEASE: self.release,
+            DISCARD: self.discard,
+            TENANT: self.tenant,
+        }
+        actions[action]()
         kept = self.work.record.kept
         self.answer |= {"serving": self.work.record.serving, "kept": list(kept)}
 
@@ -158,6 +169,8 @@ class Restorer:
         found = checked.schema
         self.answer["rows"] = dict(checked.rows)
         self._say(f"{identifier} was restored from {what} and can be used")
+        if checked.sound:
+            self._say("pg_amcheck finds it sound")
         if checked.rows:
             self._say(f"rows: {rows_in_words(checked.rows)}")
         if found is not None:
@@ -200,6 +213,45 @@ class Restorer:
             self._say(
                 f"{former} is kept as it is, with what was written to it after that point; "
                 "restore.yml -e release_old=true deletes it"
+            )
+
+    # One tenant
+
+    def tenant(self) -> None:
+        """Show what of a tenant the live database lacks, and bring it back once that is approved."""
+        work, params = self.work, self.params
+        wanted = request.asked(
+            request.LOGICAL, {"backup": params["backup"] or request.LATEST}, params["env"]
+        )
+        logical, name = work.logical(), str(params["tenant"])
+        point = logical.choose(wanted)
+        self.answer["point"] = point.words
+        if self.check_mode:
+            self._say(
+                f"the rows of {name} in {point.words} would be compared with those of "
+                f"{work.record.serving}; without --check that is shown, and nothing changed before approve="
+            )
+            return
+        digest, changed, lines = logical.tenant(
+            work.outputs["database"],
+            point.backup,
+            name,
+            params["approve"] or "",
+            replace=params["replace"],
+        )
+        self.answer |= {"digest": digest, "changed": changed}
+        self.answer["reasons"] += lines
+        if changed:
+            self._say(
+                f"{name} was brought back from {point.words}; nobody else's rows were touched"
+            )
+        elif digest == NOTHING:
+            self._say(f"nothing of {name} is missing")
+        else:
+            more = " -e replace=true" if params["replace"] else ""
+            self._say(
+                f"nothing was changed yet. To do it: ansible-playbook restore.yml -e env={params['env']} "
+                f"-e tenant={name} -e backup={point.backup}{more} -e approve={digest}"
             )
 
     # Former instances

@@ -28,10 +28,12 @@ class Checked:
 
     :ivar schema: where its schema is; None where the image does not say.
     :ivar rows: rows by table, as far as they were asked for.
+    :ivar sound: whether pg_amcheck has looked and found nothing; it cannot without an ops image.
     """
 
     schema: schema.Schema | None
     rows: Mapping[str, int]
+    sound: bool = False
 
 
 class NotUsableError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -142,9 +143,12 @@ class Work:
         self.progress("validate", f"{instance['DBInstanceIdentifier']}: schema and rows")
         validation = self._validation(instance)
         try:
-            return validation.check()
+            checked = validation.check()
         finally:
             self._forget(validation)
+        if not self.outputs.get("operations"):
+            return checked
+        return replace(checked, sound=self.logical().inspect(self.where(instance)))
 
     def _validation(self, instance: Mapping[str, Any]) -> Validation:
         outputs = {**self.outputs, "database": self.where(instance)}

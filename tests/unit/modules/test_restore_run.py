@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -217,7 +218,8 @@ def test_a_verified_backup_is_restored_into_an_empty_instance_before_it_is_looke
         p["overrides"]["containerOverrides"][0]["command"] for p in aws.named("run_task")
     ]
     assert first == ["lyo_backup", "restore", "--id", BACKUP, "--no-owner"]
-    assert [command[0] for command in rest] == ["migrate", "export"]
+    assert rest == [["migrate", "--plan"], ["export", "SELECT"], ["lyo_backup", "inspect"]]
+    assert "pg_amcheck finds it sound" in done.answer["reasons"]
     definition = aws.named("register_task_definition")[0]["containerDefinitions"][0]
     assert {"name": "PGHOST", "value": f"{NEW}.host"} in definition["environment"]
 
@@ -232,6 +234,71 @@ def test_a_backup_that_cannot_be_restored_is_not_switched_to() -> None:
     assert done.failed
     assert "part 3 is cut" in done.answer["msg"]
     assert aws.record == Record(NAME)
+
+
+def test_what_pg_amcheck_finds_stops_a_restore_and_a_drill() -> None:
+    aws = Rds(instance())
+    aws.codes["lyo_backup"] = 3
+    aws.logs["lyo_backup"] = lambda: [
+        'lyo.backup: {"event": "damaged", "reasons": ["heap table bookings"]}'
+    ]
+    program = {"program": {"timeout": 60, "image": "ops@sha256:1"}}
+    for done in (restore(aws, **program), drill(aws, **DRILLS, **program)):
+        assert done.failed
+        assert "heap table bookings" in done.answer["msg"]
+    assert aws.record == Record(NAME)
+
+
+# One tenant.
+
+TENANT = {"action": "tenant", "tenant": "da-mario", "time": None, "backup": None,
+          "approve": None, "replace": False, "program": {"timeout": 60, "image": "ops@sha256:1"}}  # fmt: skip
+
+
+def tenants(*, changed: bool = False, digest: str = "abc") -> Rds:
+    said = {"event": "done", "verb": "tenant", "changed": changed, "digest": digest}
+    aws = Rds(instance())
+    aws.logs["lyo_backup"] = lambda: ["bookings: 3 missing", f"lyo.backup: {json.dumps(said)}"]
+    return aws
+
+
+def test_what_a_tenant_lacks_is_shown_first_with_what_to_type() -> None:
+    aws = tenants()
+    done = restore(aws, **TENANT)
+    assert not done.failed, done.answer
+    assert (done.answer["changed"], done.answer["digest"]) == (False, "abc")
+    assert "bookings: 3 missing" in done.answer["reasons"]
+    assert done.answer["reasons"][-1].endswith(f"-e backup={BACKUP} -e approve=abc")
+    [task] = aws.named("run_task")
+    command = task["overrides"]["containerOverrides"][0]["command"]
+    assert command == ["lyo_backup", "tenant", "--id", BACKUP, "--tenant", "da-mario"]
+    definition = aws.named("register_task_definition")[0]["containerDefinitions"][0]
+    assert {"name": "PGHOST", "value": "old"} in definition["environment"]
+    assert aws.record == Record(NAME)
+
+
+def test_with_its_digest_it_is_brought_back() -> None:
+    aws = tenants(changed=True)
+    done = restore(aws, **{**TENANT, "approve": "abc", "replace": True})
+    assert done.answer["changed"]
+    command = aws.named("run_task")[0]["overrides"]["containerOverrides"][0]["command"]
+    assert command[-3:] == ["--approve", "abc", "--replace"]
+    nothing = restore(tenants(digest="nothing"), **TENANT)
+    assert "nothing of da-mario is missing" in nothing.answer["reasons"]
+
+
+def test_a_refused_tenant_says_why_and_check_mode_asks_nobody() -> None:
+    aws = tenants()
+    aws.codes["lyo_backup"] = 2
+    aws.logs["lyo_backup"] = lambda: [
+        'lyo.backup: {"event": "refused", "reason": "no such tenant"}'
+    ]
+    done = restore(aws, **TENANT)
+    assert done.failed
+    assert "no such tenant" in done.answer["msg"]
+    quiet = tenants()
+    assert "would be compared" in restore(quiet, check_mode=True, **TENANT).answer["reasons"][0]
+    assert quiet.written == []
 
 
 # Former instances.
