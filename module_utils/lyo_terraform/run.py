@@ -175,7 +175,10 @@ class Stack:
         folder = Path(self.params["plan_dir"])
         kept = Kept.load(folder)
         stage = next((stage for stage in kept.stages if phase in stage.phases), None)
+        last = phase == kept.stages[-1].phases[-1]
         if stage is None or stage in kept.done:
+            if last:
+                shutil.rmtree(folder, ignore_errors=True)
             return nothing
         self.terraform.init()
         started = time.monotonic()
@@ -185,8 +188,11 @@ class Stack:
             command = ["apply", "-json", "-input=false", *self.locking(), str(saved)]
             self.terraform.follow(f"apply {phase}", command, total=len(plan.changes))
             kept.done.append(stage)
-            finished = len(kept.done) == len(kept.stages)
             kept.save(folder)
+            # What the stages were is asked for by each phase; what was applied holds secrets.
+            finished = last
+            saved.unlink(missing_ok=True)
+            saved.with_suffix(".tfvars.json").unlink(missing_ok=True)
         except (TerraformFailure, PlanRefused):
             finished = True
             raise

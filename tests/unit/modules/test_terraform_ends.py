@@ -390,3 +390,48 @@ def test_nothing_is_planned_for_drift_while_the_state_is_locked(
     assert "locked by giulia since today" in done.answer["msg"]
     assert done.answer["verdict"] == "FAILED"
     assert not (played.folder / "calls").exists()
+
+
+# Planning and applying.
+
+PHASES = [
+    {"name": "database", "modules": ["database"]},
+    {"name": "application", "modules": ["application"]},
+]
+
+
+def test_a_plan_that_is_applied_as_a_whole_is_over_for_every_later_phase(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.plan(
+        change("module.database.aws_backup_selection.this", "delete", "create"),
+        change("module.application.aws_iam_role_policy.execution", "update"),
+    )
+    planned = played.act(
+        "plan", monkeypatch, cloud(), phases=PHASES, chosen=["database", "application"]
+    )
+    assert planned.answer["phases"] == ["database", "application"]
+    folder = Path(planned.answer["plan_dir"])
+    for phase, changed in (("database", True), ("application", False)):
+        assert folder.is_dir()
+        done = played.act("apply", monkeypatch, cloud(), phases=PHASES,
+                          chosen=["database", "application"], phase=phase, plan_dir=str(folder))  # fmt: skip
+        assert not done.failed, done.answer
+        assert done.answer["changed"] is changed
+        assert list(folder.glob("*.tf*")) == []
+    assert not folder.exists()
+    assert played.verbs().count("apply") == 1
+
+
+def test_a_plan_that_would_make_a_lost_database_anew_is_refused(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = change(DATABASE, "delete")
+    played.plan(change(DATABASE, "create"), resource_drift=[lost])
+    done = played.act("plan", monkeypatch, cloud(), chosen=["database"])
+    assert done.failed
+    assert "restore.yml" in done.answer["msg"]
+    allowed = played.act(
+        "plan", monkeypatch, cloud(), chosen=["database"], allow_destroy=[DATABASE]
+    )
+    assert not allowed.failed
