@@ -44,6 +44,12 @@ resource "aws_backup_restore_testing_selection" "this" {
   }
 
   depends_on = [aws_iam_role_policy_attachment.restore_testing]
+
+  lifecycle {
+    # The provider's update leaves protected_resource_arns as they are (hashicorp/terraform-provider-aws
+    # issue 48316). The selection of the backups is made anew when another instance serves; so is this.
+    replace_triggered_by = [aws_backup_selection.this]
+  }
 }
 
 # No rule at all: the restored copy of the tenants' data reaches nobody and nobody reaches it.
