@@ -40,10 +40,10 @@ class Guests:
         self._thread.start()
 
     def _book(self) -> None:
-        number = 0
+        guest, number = Customer(self._environment), 0
         while not self._stop.is_set():
-            guest = Customer(self._environment)
             number += 1
+            guest.wa_id = f"39333{number:07d}"
             try:
                 status, message = guest.say(f"Tavolo per {number % 8 + 1} domani alle 20:00")
             except OSError:
@@ -51,6 +51,13 @@ class Guests:
             if status == 200:
                 self.acknowledged.append((message, datetime.now(UTC)))
             self._stop.wait(0.05)
+
+    def wait(self, count: int, timeout: float = 60.0) -> None:
+        """Until so many were acknowledged."""
+        end = time.monotonic() + timeout
+        while len(self.acknowledged) < count:
+            assert time.monotonic() < end, f"{len(self.acknowledged)} of {count} in {timeout} s"
+            time.sleep(0.1)
 
     def before(self, moment: datetime) -> set[str]:
         """Messages that were acknowledged before a moment."""
@@ -152,10 +159,10 @@ def test_rows_deleted_by_mistake_come_back_as_they_were_at_the_second_before(
     former = serving(environment)
     guests = Guests(environment)
     try:
-        time.sleep(8)
+        guests.wait(40)
         # A whole second that has passed, then the mistake.
         chosen = datetime.now(UTC).replace(microsecond=0)
-        time.sleep(1.5)
+        guests.wait(len(guests.acknowledged) + 20)
         with database(environment, former) as connection:
             gone = connection.execute("DELETE FROM tenants WHERE id = %s", (TENANT,)).rowcount
         assert gone == 1
