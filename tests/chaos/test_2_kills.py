@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.late, pytest.mark.timeout(8 * 3600 if EVERYTHING else 
 
 Check = Callable[[Made, Run], list[str]]
 # Where the network ends: in the plan, the image, the migration, the release.
-ENDS = ("GetParameter", "PutImage", "RunTask", "UpdateService")
+ENDS = ("GetParameters", "PutImage", "RunTask", "UpdateService")
 PLANS = pytest.mark.skipif(not EVERYTHING, reason="each row is a Terraform plan: make chaos")
 ROLLBACK = ("rollback.yml", *settings())
 
