@@ -92,7 +92,7 @@ def test_the_ops_image_is_built_and_pushed_once(environment: Environment) -> Non
 
     run = environment.run("ops_image.yml")
     assert run.returncode == 0, run.output
-    assert "task-definition/lyo-local-ops:1" in run.output
+    assert "task-definition/lyo-local-ops:" in run.output
 
     again = environment.run("ops_image.yml")
     assert again.returncode == 0, again.output
