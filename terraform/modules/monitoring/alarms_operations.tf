@@ -25,8 +25,8 @@ locals {
     {
       backup-unverified = {
         severity   = "critical"
-        means      = "A logical backup could not be restored, or what was restored differs from its manifest."
-        first      = "its verdict names what; take another at once: ansible-playbook backup.yml."
+        means      = "The newest logical backup is not verified: it could not be restored, differs from its manifest, or was not tried."
+        first      = "ansible-playbook status.yml says which; take another at once: ansible-playbook backup.yml."
         metric     = { namespace = "Lyo/Backup", name = "Verified", stat = "Minimum", dimensions = { Environment = try(var.backups.environment, ""), Kind = "logical" } }
         period     = 3600
         periods    = 24
