@@ -4,8 +4,9 @@ moto evaluates a bucket policy without its conditions, so `Deny unless aws:Secur
 deny everything. A call to this cloud's endpoint counts as one over TLS, as every call to AWS's is:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
 
-moto keeps locked versions from being deleted, but lets anybody shorten or lift a lock, suspends the
-versions of a bucket with object lock, and takes an upload's lock for nothing:
+moto keeps locked versions from being deleted, but lets anybody shorten or lift a lock, answers the
+object where its lock is asked for, suspends the versions of a bucket with object lock, and takes an
+upload's lock for nothing:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 """
 
@@ -15,6 +16,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
@@ -92,6 +94,26 @@ def _put_object_retention(self: S3Response) -> Any:
     return _MOTO_PUT_OBJECT_RETENTION(self)
 
 
+def _key_response_get(self: S3Response, query: dict[str, Any], key_name: str) -> Any:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectRetention.html"""
+    if "retention" not in query:
+        return _MOTO_KEY_RESPONSE_GET(self, query, key_name)
+    version = self.backend.get_object(
+        self.bucket_name, key_name, version_id=self._get_param("versionId")
+    )
+    if version is None:
+        raise AwsError("NoSuchKey", "The specified key does not exist.", status=404)
+    if not version.lock_mode:
+        raise AwsError(
+            "NoSuchObjectLockConfiguration",
+            "The specified object does not have a ObjectLock configuration",
+            status=404,
+        )
+    self.data["Action"] = "GetObjectRetention"
+    lock = {"Mode": version.lock_mode, "RetainUntilDate": _moment(version.lock_until)}
+    return self.serialized(ActionResult({"Retention": lock}))
+
+
 def _put_bucket_versioning(self: S3Backend, bucket_name: str, status: str) -> Any:
     if status == "Suspended" and self.get_bucket(bucket_name).object_lock_enabled:
         raise AwsError(
@@ -111,6 +133,7 @@ def _key_response_post(
     return _MOTO_KEY_RESPONSE_POST(self, request, body, bucket_name, query, key_name)
 
 
+_MOTO_KEY_RESPONSE_GET = S3Response._key_response_get
 _MOTO_PUT_OBJECT_RETENTION = S3Response.put_object_retention
 _MOTO_PUT_BUCKET_VERSIONING = S3Backend.put_bucket_versioning
 _MOTO_KEY_RESPONSE_POST = S3Response._key_response_post
@@ -119,6 +142,7 @@ _MOTO_KEY_RESPONSE_POST = S3Response._key_response_post
 def register(cloud: Cloud) -> None:  # noqa: ARG001 - every service registers with its cloud
     """Extend moto's buckets."""
     FakeBucket.get_permission = _permission  # type: ignore[method-assign,assignment]
+    S3Response._key_response_get = _key_response_get  # type: ignore[method-assign]
     S3Response.put_object_retention = _put_object_retention  # type: ignore[method-assign]
     S3Backend.put_bucket_versioning = _put_bucket_versioning  # type: ignore[method-assign]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]

@@ -43,7 +43,12 @@ def test_a_locked_version_stays_whatever_happens_to_its_key(s3: Any) -> None:
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
     version = s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"backup")["VersionId"]
     at = {"Key": KEY, "VersionId": version}
-    s3.put_object_retention(Bucket=BUCKET, **at, Retention=until(2))
+    assert refused(s3.get_object_retention, **at) == ("NoSuchObjectLockConfiguration", 404)
+    wanted = until(2)
+    s3.put_object_retention(Bucket=BUCKET, **at, Retention=wanted)
+    lock = s3.get_object_retention(Bucket=BUCKET, **at)["Retention"]
+    assert lock["Mode"] == "GOVERNANCE"
+    assert abs(lock["RetainUntilDate"] - wanted["RetainUntilDate"]) < timedelta(seconds=1)
     assert refused(s3.delete_object, **at) == ("AccessDenied", 403)
     answer = s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [at]})
     assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
