@@ -448,3 +448,29 @@ run "backup_deprecated_event" {
 
   expect_failures = [var.backup]
 }
+
+run "a_key_that_is_not_the_identifier" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    instances = { first = "lyo-test-r1" }
+  }
+
+  expect_failures = [var.instances]
+}
+
+run "a_serving_one_that_is_not_there" {
+  command = plan
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    serving = "lyo-test-r1"
+  }
+
+  expect_failures = [var.serving]
+}
