@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from lyo_backup import codec, copy_rows, settings, tenants, upload, verify
-from lyo_backup.failures import RefusedError
+from lyo_backup import codec, copy_rows, parts, said, settings, tenants, upload, verify
+from lyo_backup.failures import DamagedError, RefusedError
 from lyo_backup.manifest import (
     BadManifestError,
     Manifest,
@@ -224,3 +227,53 @@ def test_other_rows_with_the_same_sum_are_seen_by_tenant() -> None:
     assert verify.differences(table, table) == []
     assert verify.differences(table, swapped) == ["public.a has other rows of 2 tenants: , x"]
     assert "checksum" in verify.differences(table, replace(table, checksum="1" * 16))[0]
+
+
+class Recorder:
+    """A pg_restore that notes what it is given."""
+
+    def __init__(self) -> None:
+        self.got, self.closed, self.errors = b"", False, ""
+        self.stopped = threading.Event()
+
+    @contextmanager
+    def run(self, *_: Any, **__: Any) -> Iterator[Recorder]:
+        yield self
+
+    def write(self, chunk: bytes) -> bool:
+        self.got += chunk
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def wait(self, _: str) -> None:
+        assert self.closed
+
+
+class OneObject:
+    """A store with one object, in pieces."""
+
+    def chunks(self, _: Part) -> Iterator[bytes]:
+        return iter([BIG[at : at + 100_000] for at in range(0, len(BIG), 100_000)])
+
+
+def fed(digest: str) -> Recorder:
+    recorder: Any = Recorder()
+    store: Any = OneObject()
+    one = replace(part("data", "public.a"), bytes=len(BIG), sha256=digest)
+    manifest = replace(MANIFEST, compression="none")
+    progress = said.Progress("restore", len(BIG))
+    try:
+        parts.feed(store, manifest, one, recorder, [], {}, progress)
+    except DamagedError:
+        assert not recorder.closed
+    found: Recorder = recorder
+    return found
+
+
+def test_pg_restore_gets_the_end_of_a_part_only_when_all_of_it_is_right() -> None:
+    right = fed(hashlib.sha256(BIG).hexdigest())
+    assert (right.got == BIG, right.closed) == (True, True)
+    wrong = fed("0" * 64)
+    assert (wrong.got == BIG[: -parts.HELD_BYTES], wrong.closed) == (True, False)
