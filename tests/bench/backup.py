@@ -217,7 +217,8 @@ def report(measured: list[Measured], wide: list[Measured], size: int) -> str:
         "indexes. The server, the S3 (moto, in Python) and the programs share these cores: what on AWS the database's and "
         "S3's machines do is paid for here too. `lyo_backup` counts rows by tenant and makes a checksum of every table "
         "meanwhile, and sends what it makes to S3; `pg_dump` writes to the disk. Seconds are those of the whole command, "
-        "ANALYZE included for both restores; median (smallest to largest). A ratio is that of one round."
+        "ANALYZE included for both restores; median (smallest to largest). A ratio is that of one round. Above a load of "
+        "one for each core the seconds say little, and the ratios not much: take them again."
     )
     lines = ["# Logical backups beside pg_dump and pg_restore", "", head, ""]
     lines += [
