@@ -29,7 +29,13 @@ def tagged(aws: Any, env: str) -> list[str]:
         "ResourceTagMappingList",
         TagFilters=filters,
     )
-    return [mapping["ResourceARN"] for mapping in mappings]
+    arns = [mapping["ResourceARN"] for mapping in mappings]
+    # A bucket is told by its own region, wherever its tags are shown.
+    return [
+        a
+        for a in arns
+        if service_of(a) != "s3" or _place(aws, a[len("arn:aws:s3:::") :]) in ("", aws.region)
+    ]
 
 
 def read(aws: Any, env: str, name: str) -> Found:
@@ -133,10 +139,17 @@ def _buckets(aws: Any, name: str) -> list[str]:
     return [bucket for bucket in mine if _holds(aws, bucket)]
 
 
-def _holds(aws: Any, bucket: str) -> bool:
-    # us-east-1 says nothing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+def _place(aws: Any, bucket: str) -> str:
+    """The region of a bucket, empty where there is no such bucket.
+
+    us-east-1 says nothing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+    """
     place = found(aws, "s3", "get_bucket_location", Bucket=bucket)
-    if not place or (place.get("LocationConstraint") or "us-east-1") != aws.region:
+    return str(place.get("LocationConstraint") or "us-east-1") if place else ""
+
+
+def _holds(aws: Any, bucket: str) -> bool:
+    if _place(aws, bucket) != aws.region:
         return False
     return bool(found(aws, "s3", "list_object_versions", Bucket=bucket, MaxKeys=1).get("Versions"))
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.lyo_leftovers import decide
+from ansible.module_utils.lyo_leftovers import read as reading
 from ansible.module_utils.lyo_leftovers import run as leftovers
 from ansible.module_utils.lyo_leftovers.decide import Found
 from ansible.module_utils.lyo_progress import Progress
 
-from .fakes import FakeAws
+from .fakes import FakeAws, failure
 
 ARN = "arn:aws:{}:eu-south-1:123456789012:{}"
 SECRET = ARN.format("secretsmanager", "secret:lyo-x/cache-auth-token-AbCdEf")
@@ -85,6 +86,27 @@ def test_what_is_kept_is_named_with_its_command() -> None:
     assert "delete-db-snapshot --region eu-south-1" in items[0].remove
     said = decide.summary(items, "x", "states")
     assert said[-1]["what"] == "bucket states"
+
+
+def test_a_bucket_is_told_by_its_own_region_alone() -> None:
+    places = {"lyo-x-backups-1": "eu-south-1", "lyo-x-backups-copy-1": "eu-central-1"}
+    arns = [f"arn:aws:s3:::{name}" for name in (*places, "lyo-x-gone")]
+
+    def place(params: dict[str, Any]) -> Any:
+        known = places.get(params["Bucket"])
+        return {"LocationConstraint": known} if known else failure("NoSuchBucket")
+
+    aws = FakeAws(
+        get_resources={"ResourceTagMappingList": [{"ResourceARN": arn} for arn in arns]},
+        get_bucket_location=place,
+        list_buckets={"Buckets": [{"Name": name} for name in (*places, "lyo-x-logs")]},
+        list_object_versions={"Versions": [{"Key": "manifest.json"}]},
+    )
+    aws.region = "eu-south-1"  # type: ignore[attr-defined]
+    assert reading.tagged(aws, "x") == [arns[0], arns[2]]
+    assert reading._buckets(aws, "lyo-x") == ["lyo-x-backups-1"]
+    aws.answers["list_object_versions"] = {}
+    assert reading._buckets(aws, "lyo-x") == []
 
 
 def test_names_are_the_environments_own() -> None:
