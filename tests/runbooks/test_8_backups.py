@@ -28,7 +28,8 @@ def keys(environment: Environment, copy: bool = False) -> list[str]:
     found = environment.client("s3").get_paginator("list_objects_v2")
     bucket = operations["copy_bucket" if copy else "bucket"]
     pages = found.paginate(Bucket=bucket, Prefix=PREFIX)
-    return [item["Key"] for page in pages for item in page.get("Contents", [])]
+    listed = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    return [key for key in listed if key.startswith(f"{PREFIX}20")]  # others' keys have no ID
 
 
 def backups(environment: Environment, copy: bool = False) -> list[str]:
