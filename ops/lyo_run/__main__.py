@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from lyo_run.command import Command, UsageError, command
+from lyo_run.command import Command, UsageError, command, short_folder
 from lyo_run.metrics import publish
 
 USAGE = 64
@@ -24,6 +25,7 @@ def main(words: list[str]) -> int:
     except UsageError as error:
         print(f"lyo_run: {error}", file=sys.stderr)
         return USAGE
+    os.environ["TMPDIR"] = short_folder(tempfile.gettempdir())
     if not wanted.runbook:
         # Nothing is left to do after it: the program takes this one's place, signals and all.
         os.execv(wanted.argv[0], wanted.argv)  # noqa: S606

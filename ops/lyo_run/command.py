@@ -10,6 +10,9 @@ from pathlib import Path
 # The runbooks whose success is written down when they run by themselves; docs/schedules.md.
 SCHEDULED = ("backup.yml", "drift.yml", "drill.yml")
 _CHECK = ("--check", "-C")
+# A socket's address holds 107 bytes (unix(7)), and Ansible's is some 40 longer than its folder: with a longer one it
+# ends after 5 seconds, saying only that its RPC server did not start.
+_LONGEST_FOLDER = 60
 
 
 class UsageError(Exception):
@@ -54,6 +57,11 @@ def command(words: Sequence[str], env: Mapping[str, str], folder: Path) -> Comma
     counts = first in SCHEDULED and not set(_CHECK) & set(rest)
     argv = (sys.executable, "-m", "ansible", "playbook", first, *given)
     return Command(argv, first if counts else "", name)
+
+
+def short_folder(folder: str) -> str:
+    """Return a folder for temporary files in which sockets can be made: this one, or /tmp where it is too long."""
+    return folder if len(folder.encode()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108
 
 
 def _environment(words: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from lyo_run import metrics
-from lyo_run.command import UsageError, command
+from lyo_run.command import UsageError, command, short_folder
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 OPS = Path(__file__).resolve().parents[3] / "ops"
@@ -178,3 +178,11 @@ def test_no_words_end_with_a_code_of_their_own(folder: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 64
     assert err.startswith("lyo_run: say what to run")
+
+
+def test_sockets_fit_into_the_folder_of_temporary_files() -> None:
+    listener = "/pymp-12345678/listener-12345678"
+    for folder in ("/" + "x" * 59, "/" + "x" * 60, "/" + "long/" * 20):
+        chosen = short_folder(folder)
+        assert len(chosen + listener) <= 107
+        assert (chosen == folder) is (len(folder) <= 60)
