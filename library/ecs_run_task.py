@@ -111,10 +111,6 @@ schema:
     and C(contracted) (those whose releases it no longer serves).
   returned: with O(migrates), when the task said it, also when it failed
   type: dict
-record:
-  description: What the ledger keeps of it.
-  returned: as RV(schema)
-  type: dict
 reasons:
   description: What went wrong, one line each, for people.
   returned: always
@@ -125,8 +121,8 @@ verdict:
   returned: unless O(repeat=never), and not in check mode
   type: str
 record:
-  description: What the ledger keeps of it.
-  returned: unless O(repeat=never), and not in check mode
+  description: What the ledger keeps of it; with O(migrates), where the schema is, too.
+  returned: as RV(schema), or unless O(repeat=never), and not in check mode
   type: dict
 """
 

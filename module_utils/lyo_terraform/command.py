@@ -234,6 +234,8 @@ class Terraform:
                 start_new_session=True,
                 preexec_fn=_interrupt_with_parent if sys.platform == "linux" else None,
             )
+            for descriptor in inherited:
+                os.pwrite(descriptor, str(child.pid).encode(), 0)
             try:
                 while child.poll() is None:
                     self._read(source, stream, stage)
@@ -252,7 +254,10 @@ class Terraform:
         if verb != "apply":
             yield ()
             return
-        with (self.data_dir / "lyo-working").open("ab") as file:
+        path = self.data_dir / "lyo-working"
+        # A file of its own: providers that outlived their Terraform may still lock the former one.
+        path.unlink(missing_ok=True)
+        with path.open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield (file.fileno(),)
 
@@ -262,11 +267,14 @@ class Terraform:
         It ends what it had begun, within the provider's own time limits, and saves the state. Until
         then it holds the state's lock rightly: nobody should be told to break it.
         """
-        with (self.data_dir / "lyo-working").open("ab") as file:
+        with (self.data_dir / "lyo-working").open("a+b") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
+                    # Providers inherit the lock, and outlive a Terraform that was killed hard.
+                    if not _lives(os.pread(file.fileno(), 20, 0)):
+                        return
                     self.progress(
                         "wait", "Terraform still finishes what an interrupted run began", None
                     )
@@ -308,6 +316,17 @@ def advice(errors: Iterable[str]) -> str:
     texts = list(errors)
     known = [told for said, told in ADVICE.items() if any(re.search(said, t) for t in texts)]
     return "".join(f". {told}" for told in known)
+
+
+def _lives(pid: bytes) -> bool:
+    """Whether that process is there; one that is not known yet counts."""
+    if not pid:
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _interrupt_with_parent() -> None:

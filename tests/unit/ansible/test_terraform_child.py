@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,9 +15,13 @@ from ansible.module_utils.lyo_terraform.command import Terraform
 
 # Interrupted, it finishes what it works on: until a file says that it has.
 FINISHING = """#!{python}
-import pathlib, signal, time
+import os, pathlib, signal, subprocess, time
 here = pathlib.Path({here!r})
 signal.signal(signal.SIGINT, lambda *_: (here / "interrupted").touch())
+(here / "pid").write_text(str(os.getpid()))
+if (here / "provider").exists():
+    started = subprocess.Popen(["sleep", "60"], close_fds=False)
+    (here / "provider").write_text(str(started.pid))
 (here / "started").touch()
 while not (here / "finished").exists():
     time.sleep(0.02)
@@ -91,6 +96,22 @@ def test_a_plan_that_still_runs_is_nobodys_obstacle(site: Site) -> None:
     site.terraform.wait_for_interrupted()
     assert site.told == []
     (site.folder / "finished").touch()
+
+
+def test_a_provider_that_outlived_its_terraform_is_nobodys_obstacle(site: Site) -> None:
+    (site.folder / "provider").touch()
+    site.kill_during("apply")
+    os.kill(int((site.folder / "pid").read_text()), signal.SIGKILL)
+    provider = int((site.folder / "provider").read_text())
+    try:
+        # Until whoever inherited it has noticed its death, it may be waited for; not longer.
+        site.terraform.wait_for_interrupted()
+        os.kill(provider, 0)
+        # It would block the next apply as well.
+        (site.folder / "finished").touch()
+        site.terraform.follow("apply", ["apply"])
+    finally:
+        os.kill(provider, signal.SIGKILL)
 
 
 def test_where_nothing_runs_nothing_is_waited_for(site: Site) -> None:
