@@ -108,6 +108,7 @@ def test_a_provider_that_outlived_its_terraform_is_nobodys_obstacle(site: Site) 
         site.terraform.wait_for_interrupted()
         os.kill(provider, 0)
         # It would block the next apply as well.
+        (site.folder / "provider").unlink()
         (site.folder / "finished").touch()
         site.terraform.follow("apply", ["apply"])
     finally:
