@@ -79,6 +79,17 @@ def _without_scale_in(environment: Environment) -> Iterator[None]:
         scaling.scale_in(suspended=False)
 
 
+def _give_way() -> None:
+    """Leave most of the machine to what serves: whoever types the runbooks has another one than the tasks.
+
+    Where the kernel groups processes by session, a nice value counts within its session alone, and Ansible
+    begins one for each task. Which cores may be used is inherited all the same.
+    https://man7.org/linux/man-pages/man7/sched.7.html
+    """
+    os.nice(10)
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def _soak(
     environment: Environment, arguments: argparse.Namespace, file: Path
 ) -> tuple[list[results.Step], list[Outcome], datetime]:
@@ -96,9 +107,7 @@ def _soak(
             outcomes=file,
         ) as load,
     ):
-        # Whoever types the runbooks has another machine than the tasks: from here on, what this
-        # process starts gives way to what serves.
-        os.nice(10)
+        _give_way()
         try:
             soak.run(arguments.requests / arguments.rate)
         finally:
@@ -118,8 +127,8 @@ def _page(steps: list[results.Step], rows: list[results.Row], rate: float) -> st
     how = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, local cloud at speed {SPEED}. "
         "Latency counts from when a request was due, without the 3-second ones. The steady state is "
-        "the minute before the first step and the pauses between steps. The runbooks run on the same "
-        "cores as everything else, at a lower priority (nice 10)."
+        "the minute before the first step and the pauses between steps. The runbooks run on one of these "
+        "cores, at a lower priority (nice 10); everything else, the new tasks' start included, on all."
     )
     return "\n\n".join([BEGIN, measured, results.table(rows), how, END])
 
