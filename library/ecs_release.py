@@ -44,6 +44,11 @@ options:
     description: >-
       Checks at the hook, before production traffic moves. Paths are below the outputs'
       C(test_url).
+  keep_days:
+    description: >-
+      Days for which M(release_retention) keeps everything. While the old tasks are being stopped it is looked
+      whether there is anything older, RV(surplus).
+    type: int
   wait_for:
     description: >-
       When to return. V(bake) once all traffic is on the new revision and the old one still runs,
@@ -92,6 +97,12 @@ service_revision:
   description: ARN of the service revision the deployment aimed at, empty without one.
   returned: always
   type: str
+surplus:
+  description: >-
+    Whether M(release_retention) may find something to remove. Only false where O(keep_days) was given and all
+    there is is younger.
+  returned: always
+  type: bool
 verified:
   description: Whether all of O(outside) was right, with all traffic on the new tasks.
   returned: always
@@ -129,6 +140,7 @@ def main() -> None:
             "deployment": deployment_spec(),
             "smoke": checks_spec(),
             "outside": checks_spec(),
+            "keep_days": {"type": "int"},
             "wait_for": {"type": "str", "choices": ["bake", "complete"], "default": "complete"},
             "in_progress": {"type": "str", "choices": ["refuse", "wait"], "default": "refuse"},
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from .follow import Follower, Outcome, find_new, recent
 from .options import missing_outputs
 from .patience import read_after
 from .reasons import Witness, event_lines
+from .stock import Stock
 from .task_definition import release_of, render, same, summary
 
 
@@ -25,6 +27,7 @@ class Release:
     :param params: the module's arguments.
     :ivar started: whether a deployment of the wanted revision is under way: it goes on without us.
     :ivar verified: whether the checks from outside were right when the old tasks were being stopped.
+    :ivar surplus: whether something may be there that no rollback needs any more.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Release:
         )
         self.started = False
         self.verified = False
+        self.surplus = True
         self._sleep = sleep
         self._clock = clock
 
@@ -108,11 +112,22 @@ class Release:
             self.limits(),
             check=self.check,
             witness=witness,
-            at_clean_up=self.look_from_outside if self.params.get("outside") else None,
+            at_clean_up=self.at_clean_up,
             sleep=self._sleep,
             clock=self._clock,
         )
         return follower.follow(arn)
+
+    def at_clean_up(self) -> None:
+        """Look, while there is nothing to do but wait, at what the tasks after this one would look at."""
+        if self.params.get("outside"):
+            self.look_from_outside()
+        if self.params.get("keep_days") is not None:
+            # What cannot be read is for the retention to say.
+            with contextlib.suppress(AwsFailure):
+                self.surplus = not Stock.of(self.aws, self.outputs).younger_than(
+                    datetime.now(UTC) - timedelta(days=self.params["keep_days"])
+                )
 
     def look_from_outside(self) -> None:
         """Run the checks from outside once. What is not right yet is for the verification to say."""
@@ -267,6 +282,7 @@ def _run(module: Any, release: Release) -> None:
         "service_revision": "",
         "stages": [],
         "verified": False,
+        "surplus": True,
         "task_definition": state.equal_definition(release.wanted),
         "diff": result.diff(summary(state.live_definition), after, "task definition"),
     }
@@ -317,6 +333,7 @@ def _deploy(
     target = outcome.deployment.get("targetServiceRevision") or {}
     common |= {"service_revision": str(target.get("arn", "")), "stages": outcome.stages}
     common["verified"] = release.verified and word == verdict.DEPLOYED
+    common["surplus"] = release.surplus
     common["record"] = {
         "image": module.params["image"],
         "task_definition": asked,

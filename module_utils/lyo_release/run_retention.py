@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +12,11 @@ from ..lyo_ledger.record import Run
 from ..lyo_progress import Progress
 from . import decide_retention as decide
 from . import decide_rollback as back
-from . import live
 from .former import Former
 from .result import diff
-from .task_definition import family_of, release_of
+from .stock import Stock
 
-# Reads side by side, and what one run removes at most: a release does not wait for a spring cleaning.
-AT_ONCE = 8
+# What one run removes at most: a release does not wait for a spring cleaning.
 MOST = 50
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html
 IMAGES_A_CALL = 100
@@ -51,12 +49,10 @@ class Retention:
         """
         cluster = str(self.outputs["cluster_name"])
         service = str(self.outputs["service_name"])
-        definitions, images = parallel(self._definitions, self._images)
-        since = self.keep.since(self.now)
-        if not any(d.registered_at < since for d in definitions) and not any(
-            image.pushed_at < since for image in images
-        ):
-            return [], []  # too young, all of it: a year's ledger need not be read
+        stock = Stock.of(self.aws, self.outputs)
+        if stock.younger_than(self.keep.since(self.now)):
+            return [], []  # a year's ledger need not be read
+        definitions, images = stock.definitions, stock.images
         former = Former(self.aws, cluster, service, self.params.get("ledger"))
         in_use, deployments, runs = parallel(
             lambda: self._in_use(cluster), former.deployments, former.past.runs
@@ -101,40 +97,6 @@ class Retention:
                 for entry in (*service.get("deployments", []), *service.get("taskSets", [])):
                     found.append(str(entry.get("taskDefinition", "")))
         return found
-
-    def _definitions(self) -> list[decide.Definition]:
-        arns = self.aws.all("ecs", "list_task_definitions", "taskDefinitionArns", status="ACTIVE")
-
-        def reader(arn: str) -> Callable[[], Any]:
-            return lambda: live.describe_definition(self.aws, arn)
-
-        described: list[dict[str, Any] | None] = []
-        for some in _chunks(arns, AT_ONCE):
-            described += parallel(*map(reader, some))
-        return [
-            decide.Definition(
-                str(content["taskDefinitionArn"]),
-                family_of(str(content["taskDefinitionArn"])),
-                tuple(str(c.get("image", "")) for c in content.get("containerDefinitions", [])),
-                content["registeredAt"],
-                release_of(content),
-            )
-            for content in described
-            if content is not None
-        ]
-
-    def _images(self) -> list[decide.Image]:
-        found = self.aws.all(
-            "ecr", "describe_images", "imageDetails", repositoryName=self.repository
-        )
-        return [
-            decide.Image(
-                str(image["imageDigest"]),
-                tuple(str(tag) for tag in image.get("imageTags") or ()),
-                image["imagePushedAt"],
-            )
-            for image in found
-        ]
 
     def remove(
         self, definitions: Sequence[decide.Definition], images: Sequence[decide.Image]

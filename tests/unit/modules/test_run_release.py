@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -117,6 +118,33 @@ def test_a_release_that_is_turned_back_is_not_verified(
     world.script = [stage("SCALE_UP"), TURNED_BACK]
     done = release(world.aws(), outside=[{"name": "health", "path": "/health"}])
     assert (asked, done.answer["verified"]) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("days", "pushed", "surplus"),
+    [(30, 29, False), (30, 31, True), (10, 29, True), (None, 29, True)],
+)
+def test_whether_retention_has_anything_to_do_is_known_before_the_old_tasks_are_gone(
+    world: World, days: int | None, pushed: int, surplus: bool
+) -> None:
+    now = datetime.now(UTC)
+    world.definitions[1]["registeredAt"] = now - timedelta(days=20)
+    images = [{"imageDigest": "sha256:1", "imagePushedAt": now - timedelta(days=pushed)}]
+    aws = world.aws(
+        list_task_definitions={"taskDefinitionArns": [f"{DEFINITION}:1"]},
+        describe_images={"imageDetails": images},
+    )
+    world.script = [hook(), stage("CLEAN_UP"), stage("CLEAN_UP"), DONE]
+    done = release(aws, keep_days=days)
+    assert (done.answer["verdict"], done.answer["surplus"]) == ("DEPLOYED", surplus)
+    assert len(aws.named("list_task_definitions")) == (0 if days is None else 1)
+
+
+def test_a_stock_that_cannot_be_read_is_left_to_the_retention(world: World) -> None:
+    world.script = [hook(), stage("CLEAN_UP"), DONE]
+    aws = world.aws(list_task_definitions=failure("AccessDeniedException"), describe_images={})
+    done = release(aws, keep_days=30)
+    assert (done.answer["verdict"], done.answer["surplus"]) == ("DEPLOYED", True)
 
 
 def test_the_first_release_sets_the_number_of_tasks() -> None:
