@@ -32,6 +32,8 @@ from typing import Any, Generic, TypeVar
 from localcloud.api import AwsError
 
 PATH = "/_localcloud/faults"
+# Where a request's environment has what the call is about.
+RESOURCE = "localcloud.resource"
 ACTIONS = ("throttle", "error", "expired", "cut", "slow", "stale", "hold")
 MAX_HOLD_SECONDS = 300.0
 KEPT_ANSWERS = 500
@@ -58,6 +60,8 @@ class Rule:
     :ivar user_agent: regular expression that the caller's user agent must contain.
     :ivar request: regular expression that the request's path, with the metadata of an S3 object
         behind it as `name=value`, must contain: which object is meant.
+    :ivar resource: regular expression that what the call is about, as the record of calls names it,
+        must contain.
     :ivar nth: only the nth call that the rule meets, from 1; 0 for each.
     :ivar first: only from this call on.
     :ivar last: only up to this call; 0 for no end.
@@ -72,23 +76,23 @@ class Rule:
     kind: str = ""
     user_agent: str = "lyo-ops"
     request: str = ""
+    resource: str = ""
     nth: int = 0
     first: int = 0
     last: int = 0
     rate: float = 1.0
     seconds: float = 1.0
 
-    def meets(
-        self, service: str, operation: str, kind: str, user_agent: str, request: str = ""
-    ) -> bool:
+    def meets(self, service: str, operation: str, kind: str, environ: Mapping[str, Any]) -> bool:
         """Whether a call is of those the rule is about, its number and chance apart."""
         return (
             self.service in ("", service)
             and self.operation in ("", operation)
             and self.kind in ("", kind)
             and (self.action != "stale" or (kind == "read" and service != "s3"))
-            and re.search(self.user_agent, user_agent) is not None
-            and re.search(self.request, request) is not None
+            and re.search(self.user_agent, str(environ.get("HTTP_USER_AGENT", ""))) is not None
+            and re.search(self.request, _request(environ)) is not None
+            and re.search(self.resource, str(environ.get(RESOURCE) or "")) is not None
         )
 
 
@@ -183,9 +187,7 @@ class Faults(Generic[Answer]):
         """
         if not self._rules:
             return do()
-        rule = self._choose(
-            service, operation, kind, str(environ.get("HTTP_USER_AGENT", "")), _request(environ)
-        )
+        rule = self._choose(service, operation, kind, environ)
         if rule is None:
             return self._remembered(service, kind, environ, do)
         name = f"{service}:{operation}"
@@ -207,12 +209,12 @@ class Faults(Generic[Answer]):
         return answer
 
     def _choose(
-        self, service: str, operation: str, kind: str, user_agent: str, request: str
+        self, service: str, operation: str, kind: str, environ: Mapping[str, Any]
     ) -> Rule | None:
         with self._lock:
             chosen = None
             for index, rule in enumerate(self._rules):
-                if not rule.meets(service, operation, kind, user_agent, request):
+                if not rule.meets(service, operation, kind, environ):
                     continue
                 self._met[index] += 1
                 if chosen is None and self._due(rule, index):

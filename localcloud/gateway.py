@@ -29,7 +29,7 @@ from localcloud.api import AwsError, Call, Handler, NotReproducedError
 from localcloud.cloud import Cloud
 from localcloud.credentials import check_credentials
 from localcloud.faults import PATH as FAULTS_PATH
-from localcloud.faults import CutError, Faults, cut
+from localcloud.faults import RESOURCE, CutError, Faults, cut
 from localcloud.recorder import RecordedCall, Recorder, kind_of
 
 log = logging.getLogger("localcloud")
@@ -129,6 +129,9 @@ class Gateway:
         kind = kind_of(_name(target)) if target.operation else _kind_of_method(environ)
         dropped = False
         try:
+            if target.service in SERVICES:
+                params.update(_parse(environ, target))
+            environ[RESOURCE] = _resource(_name(target), params)
             answer = self._faults.around(
                 target.service,
                 _name(target),
@@ -160,10 +163,10 @@ class Gateway:
                 status=answer.status,
                 error=answer.error,
                 region=target.region,
-                resource=_resource(params),
+                resource=environ.get(RESOURCE),
                 milliseconds=round((time.perf_counter() - started) * 1000, 1),
                 request_id=request_id,
-                user_agent=environ.get("HTTP_USER_AGENT", "")[:200],
+                user_agent=environ.get("HTTP_USER_AGENT", "")[:400],
             )
         )
         if dropped:
@@ -180,7 +183,6 @@ class Gateway:
         if target.operation is None:
             return self._ask_moto(environ, target)
         operation = str(target.operation.name)
-        params.update(_parse(environ, target))
         call = Call(
             target.service, operation, self._cloud.settings.account_id, target.region, params
         )
@@ -357,11 +359,14 @@ def _kind_of_method(environ: dict[str, Any]) -> str:
     return "read" if environ.get("REQUEST_METHOD") in ("GET", "HEAD") else "write"
 
 
-def _resource(params: dict[str, Any]) -> str | None:
-    """What the call is about: `Bucket/Key` for S3, else the first member that names something."""
+def _resource(operation: str, params: dict[str, Any]) -> str | None:
+    """What the call is about: `Bucket/Key` for S3, the definition of a task that is run, else the
+    first member that names something.
+    """
     if "Bucket" in params:
         return "/".join(str(params[name]) for name in ("Bucket", "Key") if name in params)
-    for name, value in params.items():
+    members = {"taskDefinition": params.get("taskDefinition")} if operation == "RunTask" else params
+    for name, value in members.items():
         if isinstance(value, str) and _RESOURCE_MEMBER.match(name) and "oken" not in name:
             return value[:200]
     return None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from localcloud.api import AwsError
-from localcloud.faults import CutError, Faults, Rule, parse
+from localcloud.faults import RESOURCE, CutError, Faults, Rule, parse
 
 OURS = {"HTTP_USER_AGENT": "Botocore/1 lyo-ops", "PATH_INFO": "/", "localcloud.body": b"1"}
 
@@ -181,7 +181,7 @@ def test_without_rules_nothing_is_kept(world: World) -> None:
     made: Faults[str] = Faults()
     call(made, world)
     assert made.report()["calls"] == 0
-    assert Rule("slow").meets("ecs", "X", "read", "lyo-ops")
+    assert Rule("slow").meets("ecs", "X", "read", OURS)
 
 
 def test_an_object_is_named_by_its_path_and_metadata(world: World) -> None:
@@ -191,6 +191,16 @@ def test_an_object_is_named_by_its_path_and_metadata(world: World) -> None:
     with pytest.raises(CutError):
         call(made, world, **path, HTTP_X_AMZ_META_LYO_STATE="free")
     assert call(made, world, PATH_INFO="/bucket/other", service="s3") == "answer 2"
+
+
+def test_what_a_call_is_about_can_be_named(world: World) -> None:
+    made = faults({"action": "error", "resource": r"/lyo-migrate:\d+$", "nth": 2})
+    serves = {RESOURCE: "arn:task-definition/lyo:7"}
+    migrates = {RESOURCE: "arn:task-definition/lyo-migrate:7"}
+    for about in (serves, migrates, serves, {RESOURCE: None}):
+        call(made, world, **about)
+    with pytest.raises(AwsError):
+        call(made, world, **migrates)
 
 
 def test_a_spell_has_an_end(world: World) -> None:

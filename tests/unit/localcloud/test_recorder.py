@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.gateway import _kind_of_method
+from localcloud.gateway import _kind_of_method, _resource
 from localcloud.recorder import RecordedCall, Recorder, kind_of, read_calls
 
 
@@ -98,3 +98,19 @@ def test_a_read_of_a_service_that_is_refused_as_a_whole_counts_as_a_read() -> No
         "write",
     ]
     assert _kind_of_method({"REQUEST_METHOD": "GET"}) == "read"
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "resource"),
+    [
+        ("PutObject", {"Bucket": "b", "Key": "a/c.json"}, "b/a/c.json"),
+        ("UpdateService", {"cluster": "lyo", "service": "api"}, "lyo"),
+        # Every task runs in the same cluster, so that says nothing.
+        ("RunTask", {"cluster": "lyo", "taskDefinition": "lyo-migrate:3"}, "lyo-migrate:3"),
+        ("PutMetricData", {"MetricData": []}, None),
+    ],
+)
+def test_what_a_call_is_about(
+    operation: str, params: dict[str, object], resource: str | None
+) -> None:
+    assert _resource(operation, params) == resource
