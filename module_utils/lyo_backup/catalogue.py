@@ -19,6 +19,9 @@ from .retention import DAMAGED, VERIFIED
 
 PREFIX = "logical/"
 MANIFEST, VERDICT = "manifest.json", "verdict-"
+# The program's mark that a dump or a copy is not at its end: without a manifest there are parts alone,
+# with one not everything is locked yet.
+BEGAN = "began.json"
 READ_AT_ONCE = 12
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 KEYS_A_CALL = 1000
@@ -49,6 +52,11 @@ class Logical:
     verdict: str = ""
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    @property
+    def marked(self) -> bool:
+        """Tell whether the program's mark of a dump or a copy that has not ended is there."""
+        return any(key.rpartition("/")[2] == BEGAN for key in self.keys)
 
     @property
     def verdict_key(self) -> str:

@@ -188,11 +188,31 @@ def shared(found: Found, kind: str, since: datetime | None) -> str:
     return max(made, default="")
 
 
-def to_copy(logical: Sequence[Logical], copies: Sequence[Logical] | None, own: str) -> list[str]:
-    """Return the IDs of the backups that need a copy: the run's own first, then the newest ones."""
+def to_end(found: Found) -> list[str]:
+    """Return the IDs of complete backups whose dump was cut off at its end, the newest first.
+
+    They may not be locked; the same dump again sees to that, and dumps nothing.
+    """
+    dumping = {task.backup for task in found.running if task.verb == "dump"}
+    missing = [one.id for one in reversed(found.logical) if one.complete and one.marked]
+    return [one for one in missing if one not in dumping][:CATCH_UP]
+
+
+def to_copy(
+    logical: Sequence[Logical],
+    copies: Sequence[Logical] | None,
+    own: str,
+    going: Collection[str] = (),
+) -> list[str]:
+    """Return the IDs of the backups that need a copy: the run's own first, then the newest ones.
+
+    A copy that was cut off at its end needs it too: it may not be locked.
+
+    :param going: IDs that retention deletes: of these an interrupted run has deleted the copy already.
+    """
     if copies is None:
         return []
-    whole = {one.id for one in copies if one.complete}
+    whole = {one.id for one in copies if one.complete and not one.marked} | set(going)
     missing = [one.id for one in reversed(logical) if one.complete and one.id not in whole]
     return [*(i for i in missing if i == own), *[i for i in missing if i != own][:CATCH_UP]]
 

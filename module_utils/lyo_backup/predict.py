@@ -58,9 +58,11 @@ def _logical(backup: Backup, found: decide.Found) -> list[str]:
     where = f"s3://{place.bucket}/{place.logical.prefix}{own}/"
     name = f"{place.outputs['database']['name']} of {place.instance}"
     lines = [f"{LOGICAL}: {how} {name} to {where} by a task of {backup.program.image()}"]
+    lines += [f"dump: would lock {one}, which is complete" for one in decide.to_end(found)]
     dumped = [one for one in found.logical if one.complete]
     if place.copies is not None:
-        to_copy = [own, *decide.to_copy(dumped, found.copies, own)]
+        going = [name.removeprefix(f"{LOGICAL} ") for name in _going(backup, found)]
+        to_copy = [own, *decide.to_copy(dumped, found.copies, own, going)]
         lines.append(f"copy: would copy {', '.join(to_copy)} to s3://{place.copies.bucket}")
     if backup.params["verify"]:
         policy = backup.keep.policies[LOGICAL]

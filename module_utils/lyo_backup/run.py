@@ -114,6 +114,7 @@ class Backup:
                 self._begin(found, kind, self._taker(kind, service), source)
         if LOGICAL in self.kinds:
             self._dump(found)
+            self._end_dumps(found)
             self._copy(found)
         for kind, service in ((SNAPSHOT, self.place.rds), (CACHE, self.place.cache)):
             self._finish(kind, self._taker(kind, service))
@@ -215,6 +216,19 @@ class Backup:
             self._made += 1
             self._durations[LOGICAL] = self._clock() - begun
 
+    def _end_dumps(self, found: decide.Found) -> None:
+        """Lock what was dumped by runs whose task died before it had."""
+        try:
+            for backup in decide.to_end(found):
+                self.progress("dump", f"{backup} is complete: locking it", 0)
+                if self._judge(
+                    f"dump {backup}", self.program.run(WRITES, self.database(), "dump", backup)
+                ):
+                    self._made += 1
+                    self.notes.append(f"{LOGICAL}: {backup} locked, which may not have been")
+        except AwsFailure as failure:
+            self._failed(LOGICAL, failure)
+
     def _copy(self, found: decide.Found) -> None:
         """Copy what has no copy to the second bucket."""
         if self.place.copies is None:
@@ -224,7 +238,8 @@ class Backup:
             if under_way is not None:
                 self._judge(f"copy {under_way.backup}", self.program.adopt(under_way))
             logical, copies = self.place.logical.read(0), self.place.copies.read(0)
-            for backup in decide.to_copy(logical, copies, self.logical_id):
+            going = decide.surplus_of(found, self.keep, self.place.lock_days, self.now())[LOGICAL]
+            for backup in decide.to_copy(logical, copies, self.logical_id, going):
                 self.progress("copy", f"{backup} to s3://{self.place.copies.bucket}", 0)
                 told = self.program.run(WRITES, self.database(), "copy", backup)
                 if self._judge(f"copy {backup}", told):

@@ -7,6 +7,7 @@ whole part has proven right. A copied part carries its sha256, so a repeated run
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from .failures import DamagedError, RefusedError
 from .locking import protect
 from .manifest import Manifest, Part
 from .settings import Settings
-from .store import MANIFEST, Store
+from .store import BEGAN, MANIFEST, Store
 from .tools import Group, StoppedError
 from .upload import Upload
 
@@ -42,9 +43,12 @@ def copy(settings: Settings, backup_id: str) -> int:
         said.line(f"{backup_id} is in {target.bucket} already")
     else:
         target.abort_uploads(backup_id)
+        # Until the copy is locked: whoever lists the bucket sees that it is not at its end.
+        target.put(target.key(backup_id, BEGAN), _mark(source))
         found = _copied(settings, source, target, manifest)
         target.put(target.key(backup_id, MANIFEST), found.encode(), locked=True)
     protect(target, found)
+    target.delete_if_there(target.key(backup_id, BEGAN))
     seconds = time.monotonic() - began
     said.line(
         f"{backup_id}: {len(found.parts)} parts, {said.size(found.total_bytes)} in"
@@ -59,6 +63,10 @@ def copy(settings: Settings, backup_id: str) -> int:
         bucket=target.bucket,
     )
     return 0
+
+
+def _mark(source: Store) -> bytes:
+    return json.dumps({"copied_from": source.bucket}).encode() + b"\n"
 
 
 def _content(manifest: Manifest) -> list[tuple[str, int, str]]:

@@ -164,10 +164,12 @@ def kill_at(
     *,
     after: bool,
     reads: bool = False,
+    key: str = "",
 ) -> bool:
     """Run the program and kill it at its nth write (or read); False if it had no so many.
 
     :param after: once the call took effect, else before.
+    :param key: count only those whose path ends with it.
     """
     bench.s3.door.open()
     process: list[subprocess.Popen[str]] = []
@@ -177,6 +179,8 @@ def kill_at(
     def look(request: Request) -> bool:
         if killed or (request.method != "GET" if reads else not request.writes):
             return bool(killed)
+        if not request.path.endswith(key):
+            return False
         seen.append(request)
         if len(seen) == number:
             killed.append(True)
@@ -259,6 +263,27 @@ def test_a_copy_that_is_killed_is_repaired(bench: Bench, large: str, good: str) 
     bench.s3.door.open()
     bench.run(large, "copy", "--id", backup_id, **LARGE)
     assert [call for call in bench.s3.door.calls if call.writes] == []
+
+
+def test_a_copy_is_marked_until_it_is_locked(bench: Bench, large: str, good: str) -> None:
+    """Killed when its manifest is there: it is a backup, and shows that it is not at its end."""
+    backup_id = new_id()
+    bench.run(large, "dump", "--id", backup_id, **LARGE)
+    command = ["copy", "--id", backup_id]
+    assert kill_at(bench, large, command, 1, after=True, key=f"{backup_id}/manifest.json")
+    assert names(bench, backup_id, COPIES) == ["began.json", *EXPECTED]
+
+    def locked() -> set[str]:
+        client, found = bench.s3.client(), set()
+        for name in EXPECTED:
+            answer = client.head_object(Bucket=COPIES, Key=f"logical/{backup_id}/{name}")
+            found |= {name} if answer.get("ObjectLockMode") else set()
+        return found
+
+    assert locked() == {"manifest.json"}
+    bench.run(large, *command, **LARGE)
+    assert names(bench, backup_id, COPIES) == EXPECTED
+    assert locked() == set(EXPECTED)
 
 
 def test_a_damaged_backup_is_not_copied(bench: Bench, large: str) -> None:

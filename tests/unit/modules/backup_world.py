@@ -63,6 +63,7 @@ class World:
 
     :ivar ends: how tasks end, by verb: an exit code; 0 by default.
     :ivar seconds: how long tasks take, by verb.
+    :ivar cut_off: verbs whose next task dies when its manifest is there, before everything is locked.
     :ivar refuse: failures by operation.
     :ivar kill: number of the write, and whether after it, at which the run dies; None for never.
     """
@@ -71,6 +72,7 @@ class World:
         self.clock = Clock()
         self.ends: dict[str, int] = {}
         self.seconds = dict(TASK_SECONDS)
+        self.cut_off: set[str] = set()
         self.refuse: dict[str, Exception] = {}
         self.kill: tuple[int, bool] | None = None
         self.dead = False
@@ -165,7 +167,7 @@ class World:
     # Tasks of the program
 
     def _begin(self, verb: str, backup: str) -> None:
-        if verb == "dump":
+        if verb == "dump" and backup not in self.logical():
             self.objects["main"][f"logical/{backup}/began.json"] = b"{}"
             self.objects["main"][f"logical/{backup}/parts/0001-pre"] = b"x" * 10
             self.uploads["main"][f"logical/{backup}/parts/0002-data"] = "u1"
@@ -173,7 +175,9 @@ class World:
     def _end(self, task: dict[str, Any]) -> None:
         verb, backup = task["verb"], task["backup"]
         code = self.ends.get(verb, 0)
-        if verb == "dump" and f"logical/{backup}/parts/0002-data" not in self.uploads["main"]:
+        if verb == "dump" and backup in self.logical():
+            self.objects["main"].pop(f"logical/{backup}/began.json", None)
+        elif verb == "dump" and f"logical/{backup}/parts/0002-data" not in self.uploads["main"]:
             code = 1  # somebody has aborted its upload
         task |= {
             "lastStatus": "STOPPED",
@@ -182,15 +186,23 @@ class World:
         main = self.objects["main"]
         if verb == "dump" and code == 0:
             self.uploads["main"].pop(f"logical/{backup}/parts/0002-data", None)
+            main.pop(f"logical/{backup}/began.json", None)
             main[f"logical/{backup}/parts/0002-data"] = b"x" * 90
             main[f"logical/{backup}/manifest.json"] = json.dumps({"id": backup}).encode()
         if verb == "copy" and code == 0:
-            self.objects["copy"] |= {k: v for k, v in main.items() if f"/{backup}/" in k}
+            copied = {k: v for k, v in main.items() if f"/{backup}/" in k}
+            self.objects["copy"].pop(f"logical/{backup}/began.json", None)
+            self.objects["copy"] |= {k: v for k, v in copied.items() if "began" not in k}
         if verb == "verify" and code in (0, 3):
             said = {"verdict": "VERIFIED" if code == 0 else "DAMAGED", "reasons": ["a bit"] * code}
             main[f"logical/{backup}/verdict-{self.clock.now:09.0f}.json"] = json.dumps(
                 said
             ).encode()
+        if verb in self.cut_off:
+            self.cut_off.remove(verb)
+            bucket = self.objects["main" if verb == "dump" else "copy"]
+            bucket[f"logical/{backup}/began.json"], code = b"{}", 137
+            task["containers"][0]["exitCode"] = code
         event = (
             {"event": "done"} if code == 0 else {"event": "failed", "reasons": [f"{verb} broke"]}
         )

@@ -83,6 +83,7 @@ def assert_nothing_is_left(world: World) -> None:
     for bucket in ("main", "copy"):
         begun = {key.split("/")[1] for key in world.objects[bucket]}
         assert begun == set(world.logical(bucket)), bucket
+        assert not [key for key in world.objects[bucket] if key.endswith("began.json")], bucket
     assert {s["Status"] for s in world.snapshots.values()} == {"available"}
     assert {s["SnapshotStatus"] for s in world.cache.values()} == {"available"}
     assert world.active("lyo-ops-verify") == world.active("lyo-smoke") == []
@@ -373,6 +374,43 @@ def test_killed_at_any_write_the_next_run_finishes_and_leaves_nothing(
     assert world.verdict(world.logical()[-1]) == "VERIFIED"
     assert len(world.snapshots) <= 3
     assert len(world.cache) <= 3
+
+
+@pytest.mark.parametrize("verb", ["dump", "copy"])
+def test_a_task_that_dies_before_everything_is_locked_is_finished_by_the_next_run(
+    verb: str,
+) -> None:
+    """The manifest is there, so it is a backup, and nobody would look at its lock again."""
+    world = World()
+    world.cut_off = {verb}
+    broken = run(world)
+    assert broken.failed
+    assert any(f"{verb} " in reason for reason in broken.answer["reasons"])
+    [backup] = world.logical()
+    check = run(world, check_mode=True)
+    assert any(backup in reason for reason in check.answer["reasons"])
+    done = run(world)
+    assert not done.failed, done.answer
+    assert_nothing_is_left(world)
+    assert len(world.logical()) == 2
+    assert world.logical("copy") == world.logical()
+    assert [world.verdict(one) for one in world.logical()] == ["VERIFIED", "VERIFIED"]
+
+
+def test_what_is_about_to_go_is_not_copied_once_more() -> None:
+    """A run was killed when it had deleted the copy, and not yet the original."""
+    world = World()
+    old(world, 3, "VERIFIED")
+    gone = old(world, 2, "VERIFIED")
+    old(world, 1, "VERIFIED")
+    for key in [key for key in world.objects["copy"] if gone in key]:
+        del world.objects["copy"][key]
+    small = {**SMALL, "logical": {"daily": 1, "weekly": 0, "monthly": 0, "hours": 1}}
+    done = run(world, retention=small)
+    assert not done.failed, done.answer
+    assert gone not in world.logical()
+    copied = [task["backup"] for task in world.tasks.values() if task["verb"] == "copy"]
+    assert copied == [done.answer["backup"]]
 
 
 def killed(world: World, operation: str) -> None:
