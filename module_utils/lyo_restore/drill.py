@@ -171,7 +171,7 @@ def run(module: Any) -> None:
     """Run the module ``recovery_drill``."""
     params = module.params
     aws = Aws(params["aws"])
-    work = Work(aws, Progress("drill", aws.secrets), params)
+    work = Work(aws, Progress("drill", aws.secrets), params, drills=True)
     finish(module, Driller(work, check_mode=module.check_mode))
 
 

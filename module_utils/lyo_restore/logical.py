@@ -14,7 +14,7 @@ from .request import Point, Request, RequestError, from_backup
 from .validate import NotUsableError
 
 # Families of the tasks, behind that of the ops image.
-RESTORES, TENANTS = "restore", "tenant"
+RESTORES, TENANTS, DRILLS = "restore", "tenant", "drill"
 
 
 class Logical:
@@ -82,9 +82,10 @@ class Logical:
                 return str(event["digest"]), bool(event["changed"]), list(told.lines)
         raise NotUsableError(f"the log of the task is not complete ({told.arn})")
 
-    def inspect(self, database: Mapping[str, Any]) -> bool:
+    def inspect(self, database: Mapping[str, Any], name: str = RESTORES) -> bool:
         """Run pg_amcheck on a database; return False where there is no ops image to run it with.
 
+        :param name: RESTORES or DRILLS: the family of the task.
         :raises NotUsableError: it found something.
         """
         try:
@@ -93,8 +94,8 @@ class Logical:
             if failure.code != "NoImage":
                 raise
             return False
-        told = self._program.run(RESTORES, target(database), "inspect", "")
-        program.forget(self._aws, f"{self._program.family}-{RESTORES}")
+        told = self._program.run(name, target(database), "inspect", "")
+        program.forget(self._aws, f"{self._program.family}-{name}")
         if told.code != program.DONE:
             reasons = program.reasons(told)
             raise NotUsableError("\n  ".join(["pg_amcheck does not find it sound", *reasons]))

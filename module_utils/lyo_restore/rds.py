@@ -11,7 +11,7 @@ from ..lyo_aws import Aws, AwsFailure
 from ..lyo_leftovers.decide import of_environment
 from ..lyo_release.patience import patiently
 from . import template
-from .decide import AVAILABLE, LOST, Found
+from .decide import AVAILABLE, LOST
 
 _POLL_SECONDS = (1.0, 2.0, 5.0, 10.0)
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
@@ -70,17 +70,16 @@ class Instances:
         drill = identifier.startswith(f"{self.name}-drill-")
         return bool(of_environment([identifier], self.name)) and not drill
 
-    def restore(self, operation: str, params: Mapping[str, Any], tag: tuple[str, str]) -> str:
+    def restore(self, operation: str, identifier: str, params: Mapping[str, Any]) -> str:
         """Begin a restore and return the new instance's identifier.
 
-        :param tag: by which an instance that was made and not answered for is found.
+        :param identifier: by which an instance that was made and not answered for is found: one that was
+            restored for the same request before may serve, and has the same tags.
         """
 
         def find() -> dict[str, Any] | None:
-            for one in self.all():
-                if Found.of(one).tags.get(tag[0]) == tag[1]:
-                    return {"DBInstance": one}
-            return None
+            one = self.one(identifier)
+            return {"DBInstance": one} if one else None
 
         answer = self.aws.create("rds", operation, find, **params)
         return str(answer["DBInstance"]["DBInstanceIdentifier"])

@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..lyo_aws import Aws, AwsFailure
+from ..lyo_aws import Aws
+from ..lyo_backup.program import forget
 from ..lyo_migration import events
 from ..lyo_progress import Progress
 from ..lyo_release import schema
 from ..lyo_release.run_task import AFTER, OneOff, judge
 
-NAME = "restored"
+# Families of the tasks, behind that of the application: drills have their own, so that one that ends
+# takes no definition away from a restore beside it.
+NAME, DRILLED = "restored", "drilled"
 # The log may arrive later than the end of the task.
 REPORT_SECONDS = 30.0
 
@@ -45,6 +48,7 @@ class Validation:
 
     :param outputs: Terraform's outputs, their ``database`` the restored one.
     :param params: ``image``, ``release``, ``task``, ``checks`` {plan, count} and ``check_timeout``.
+    :param name: NAME or DRILLED.
     """
 
     def __init__(
@@ -55,8 +59,9 @@ class Validation:
         params: Mapping[str, Any],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        name: str = NAME,
     ) -> None:
-        self.aws, self.progress = aws, progress
+        self.aws, self.progress, self.name = aws, progress, name
         self.outputs, self.params = outputs, params
         self._sleep, self._clock = sleep, clock
 
@@ -89,7 +94,7 @@ class Validation:
             "task": self.params["task"],
             "image": self.params["image"],
             "release": self.params["release"],
-            "name": NAME,
+            "name": self.name,
             "command": list(command),
             "timeout": self.params["check_timeout"],
             "repeat": AFTER,
@@ -116,15 +121,8 @@ class Validation:
         return code, lines
 
     def forget(self) -> None:
-        """Deregister the definition that named this instance: nothing else will use it."""
-        family = f"{self.outputs['task_family']}-{NAME}"
-        try:
-            answer = self.aws.call("ecs", "describe_task_definition", taskDefinition=family)
-            arn = str(answer["taskDefinition"]["taskDefinitionArn"])
-            self.aws.call("ecs", "deregister_task_definition", taskDefinition=arn)
-        except AwsFailure as failure:
-            if failure.code != "ClientException":
-                raise
+        """Deregister the definitions that name this instance, or one of a run that was killed."""
+        forget(self.aws, f"{self.outputs['task_family']}-{self.name}")
 
 
 class _Quiet(Progress):

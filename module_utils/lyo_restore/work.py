@@ -16,7 +16,7 @@ from . import decide, request, template
 from .rds import Instances
 from .record import Record, name_of, over
 from .request import Point, Request, RequestError
-from .validate import Checked, Validation
+from .validate import DRILLED, NAME, Checked, Validation
 
 if TYPE_CHECKING:
     from .logical import Logical
@@ -26,6 +26,7 @@ class Work:
     """What a run knows of the environment, and how it restores.
 
     :param params: the module's arguments.
+    :param drills: whether it is a drill, whose tasks have families of their own.
     :ivar outputs: Terraform's outputs, with the database that serves.
     :ivar record: which instance serves.
     :ivar found: the environment's instances.
@@ -39,8 +40,11 @@ class Work:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        drills: bool = False,
     ) -> None:
         self.aws, self.progress, self.params = aws, progress, params
+        self._drills = drills
         self._sleep, self._clock, self.now = sleep, clock, now
         self.name = str(params["name"])
         self.parameter = params.get("outputs_parameter") or f"/lyo/{params['env']}/outputs"
@@ -100,10 +104,7 @@ class Work:
     def begin(
         self, identifier: str, point: Point, tags: Mapping[str, str], *, isolated: bool = False
     ) -> str:
-        """Begin to restore and return the identifier of the instance, whoever has begun it.
-
-        :param tags: the first of them is the run's own.
-        """
+        """Begin to restore and return the identifier of the instance."""
         if point.backup:
             database = str(self.outputs["database"]["name"])
             operation, params = template.create(self.attributes(), identifier, database, tags)
@@ -112,7 +113,7 @@ class Work:
                 self.attributes(), identifier, point, tags, isolated=isolated
             )
         self.progress("restore", f"{point.words} into {identifier}")
-        return self.instances.restore(operation, params, next(iter(tags.items())))
+        return self.instances.restore(operation, identifier, params)
 
     def logical(self) -> Logical:
         """Return the logical backups.
@@ -148,11 +149,17 @@ class Work:
             self._forget(validation)
         if not self.outputs.get("operations"):
             return checked
-        return replace(checked, sound=self.logical().inspect(self.where(instance)))
+        from .logical import DRILLS, RESTORES
+
+        name = DRILLS if self._drills else RESTORES
+        return replace(checked, sound=self.logical().inspect(self.where(instance), name))
 
     def _validation(self, instance: Mapping[str, Any]) -> Validation:
         outputs = {**self.outputs, "database": self.where(instance)}
-        return Validation(self.aws, self.progress, outputs, self.params, self._sleep, self._clock)
+        name = DRILLED if self._drills else NAME
+        return Validation(
+            self.aws, self.progress, outputs, self.params, self._sleep, self._clock, name
+        )
 
     def _forget(self, validation: Validation) -> None:
         try:

@@ -99,6 +99,7 @@ class Rds(FakeAws):
     :ivar there: the instances by identifier.
     :ivar database: the parameter that says which one serves.
     :ivar runs: how many runs there were; each begins a minute after the one before.
+    :ivar definitions: the active ones of one-off tasks, by ARN.
     :ivar logs: what each one-off task says, by its command's first word.
     """
 
@@ -116,6 +117,7 @@ class Rds(FakeAws):
         }
         self.codes = {"migrate": 0, "export": 0, "lyo_backup": 0}
         self.runs = 0
+        self.definitions: dict[str, dict[str, Any]] = {}
         self._tasks: list[tuple[str, str]] = []
         super().__init__(**{**self._answers(), **answers})
 
@@ -134,7 +136,7 @@ class Rds(FakeAws):
             "get_object": self._get,
             "list_objects_v2": lambda _: {"Contents": [{"Key": key, "Size": 1} for key in LOGICAL]},
             "create_db_instance": self._restore,
-            "list_task_definitions": {"taskDefinitionArns": []},
+            "list_task_definitions": lambda p: {"taskDefinitionArns": self._of(p["familyPrefix"])},
             "put_object": lambda p: self.objects.update({p["Key"]: p["Body"]}),
             "delete_object": {},
             "describe_db_instances": self._describe,
@@ -146,12 +148,9 @@ class Rds(FakeAws):
             "modify_db_instance": self._modify,
             "delete_db_instance": self._delete,
             "add_tags_to_resource": self._tag,
-            "describe_task_definition": {"taskDefinition": {"taskDefinitionArn": "arn:d:1"}},
-            "deregister_task_definition": {},
-            "register_task_definition": {"taskDefinition": {"taskDefinitionArn": "arn:d:1",
-                "containerDefinitions": [{"name": "app", "logConfiguration": {
-                    "logDriver": "awslogs", "options": {"awslogs-group": "/lyo/app",
-                    "awslogs-stream-prefix": "restored"}}}]}},
+            "describe_task_definition": self._definition,
+            "deregister_task_definition": lambda p: self.definitions.pop(p["taskDefinition"]),
+            "register_task_definition": self._register,
             "list_tasks": {"taskArns": []},
             "run_task": self._run,
             "describe_tasks": self._described,
@@ -198,6 +197,20 @@ class Rds(FakeAws):
     def _tag(self, params: Mapping[str, Any]) -> dict[str, Any]:
         self.there[params["ResourceName"].rpartition(":")[2]]["TagList"] += params["Tags"]
         return {}
+
+    def _of(self, family: str) -> list[str]:
+        return [arn for arn, one in self.definitions.items() if one["family"] == family]
+
+    def _definition(self, params: Mapping[str, Any]) -> Any:
+        arns = self._of(params["taskDefinition"])
+        if not arns:
+            return failure("ClientException")
+        return {"taskDefinition": self.definitions[arns[-1]]}
+
+    def _register(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        arn = f"arn:aws:ecs:eu-south-1:1:task-definition/{params['family']}:{len(self.calls)}"
+        self.definitions[arn] = {**params, "taskDefinitionArn": arn}
+        return {"taskDefinition": self.definitions[arn]}
 
     def _run(self, params: Mapping[str, Any]) -> dict[str, Any]:
         [override] = params["overrides"]["containerOverrides"]

@@ -42,11 +42,13 @@ NEW = f"{NAME}-r20261127120000"
 DRILL = f"{NAME}-drill-20261127120000"
 
 
-def work(aws: Any, changes: dict[str, Any]) -> Work:
+def work(aws: Any, changes: dict[str, Any], *, drills: bool = False) -> Work:
     clock = Clock()
     now = NOW + timedelta(minutes=aws.runs)
     aws.runs += 1
-    return Work(aws, Progress("test"), {**PARAMS, **changes}, clock.sleep, clock, lambda: now)
+    return Work(
+        aws, Progress("test"), {**PARAMS, **changes}, clock.sleep, clock, lambda: now, drills=drills
+    )
 
 
 def restore(aws: Any, *, check_mode: bool = False, **changes: Any) -> Ended:
@@ -55,7 +57,7 @@ def restore(aws: Any, *, check_mode: bool = False, **changes: Any) -> Ended:
 
 
 def drill(aws: Any, *, check_mode: bool = False, **changes: Any) -> Ended:
-    made = drill_module.Driller(work(aws, changes), check_mode=check_mode)
+    made = drill_module.Driller(work(aws, changes, drills=True), check_mode=check_mode)
     return ended(lambda m: drill_module.finish(m, made), FakeModule({}, check_mode))
 
 
@@ -98,6 +100,24 @@ def test_the_same_again_changes_nothing() -> None:
     assert again.answer["switched"] is True
     assert "serves already" in again.answer["reasons"][0]
     assert aws.written == before
+
+
+def test_a_lost_answer_is_not_taken_for_the_instance_that_serves() -> None:
+    """It was restored for the same request before, and has the same tags."""
+    aws = Rds(instance())
+    restore(aws)
+    serving, plain = aws.record.serving, aws.answers["restore_db_instance_to_point_in_time"]
+
+    def lost(params: dict[str, Any]) -> Any:
+        plain(params)
+        return failure("Unreachable")
+
+    aws.answers["restore_db_instance_to_point_in_time"] = lost
+    done = restore(aws, again=True)
+    assert not done.failed, done.answer
+    assert aws.record.serving == done.answer["identifier"] != serving
+    assert aws.record.kept == (serving, NAME)
+    assert len(aws.there) == 3
 
 
 def test_check_mode_says_what_would_be_done_and_writes_nothing() -> None:
@@ -381,6 +401,7 @@ def test_a_run_killed_at_any_write_is_repaired_by_the_next(
     assert serving != NAME
     assert sorted(aws.there) == sorted(wanted), aws.killed
     assert len(aws.named("restore_db_instance_to_point_in_time")) <= 2
+    assert not aws.definitions, "they name a database that nobody will ask for again"
     third = restore(aws, action=action)
     assert third.answer["changed"] is False
 
@@ -445,7 +466,7 @@ def test_a_drill_in_check_mode_writes_nothing() -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", range(8))
+@pytest.mark.parametrize("at", range(7))
 def test_what_a_killed_drill_leaves_the_next_one_deletes(at: int, after: bool) -> None:
     aws = Killing(instance(), at=at, after=after)
     try:
@@ -456,6 +477,29 @@ def test_what_a_killed_drill_leaves_the_next_one_deletes(at: int, after: bool) -
     assert not done.failed, done.answer
     stay = [n for n, one in aws.there.items() if one["DBInstanceStatus"] != "deleting"]
     assert stay == [NAME]
+    assert not aws.definitions
+
+
+def test_a_drill_takes_no_definition_away_from_a_restore_beside_it() -> None:
+    """A restore registers one, a drill ends, and the restore runs its task of it."""
+    aws = Rds(instance())
+    restores = work(aws, {})
+    seen: list[list[str]] = []
+
+    def run_task(params: dict[str, Any]) -> Any:
+        if not seen:
+            seen.append(list(aws.definitions))
+            drill(aws, **DRILLS)
+        seen.append([arn for arn in seen[0] if arn in aws.definitions])
+        return plain(params)
+
+    plain, aws.answers["run_task"] = aws.answers["run_task"], run_task
+    made = run_module.Restorer(restores, check_mode=False)
+    done = ended(lambda m: run_module.finish(m, made), FakeModule({}, False))
+    assert not done.failed, done.answer
+    assert len(seen[0]) == 1
+    assert seen[-1] == seen[0]
+    assert not aws.definitions
 
 
 def test_only_a_drill_is_a_drill() -> None:
