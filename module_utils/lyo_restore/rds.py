@@ -151,6 +151,9 @@ class Instances:
             return
         if found["DBInstanceStatus"] != "deleting":
             if found.get("DeletionProtection"):
+                # Nothing of it can be changed before it is there: what a killed run has just begun.
+                if found["DBInstanceStatus"] not in (AVAILABLE, "stopped", *LOST):
+                    found = self.wait(identifier, timeout)
                 self.aws.call(
                     "rds",
                     "modify_db_instance",

@@ -98,6 +98,7 @@ class Rds(FakeAws):
 
     :ivar there: the instances by identifier.
     :ivar database: the parameter that says which one serves.
+    :ivar slow: how often somebody has to look more until an instance is available.
     :ivar runs: how many runs there were; each begins a minute after the one before.
     :ivar definitions: the active ones of one-off tasks, by ARN.
     :ivar logs: what each one-off task says, by its command's first word.
@@ -116,7 +117,7 @@ class Rds(FakeAws):
             "export": lambda: ['{"name": "tenants", "rows": 3}', '{"rows": 1}'],
         }
         self.codes = {"migrate": 0, "export": 0, "lyo_backup": 0}
-        self.runs = 0
+        self.runs, self.slow = 0, 0
         self.definitions: dict[str, dict[str, Any]] = {}
         self._tasks: list[tuple[str, str]] = []
         super().__init__(**{**self._answers(), **answers})
@@ -172,7 +173,9 @@ class Rds(FakeAws):
         if name not in self.there:
             return failure("DBInstanceNotFound")
         found = self.there[name]
-        if found["DBInstanceStatus"] in ("creating", "modifying"):
+        if found["DBInstanceStatus"] in ("creating", "modifying") and self.slow:
+            self.slow -= 1
+        elif found["DBInstanceStatus"] in ("creating", "modifying"):
             self.there[name] = {**found, "DBInstanceStatus": "available"}
         elif found["DBInstanceStatus"] == "deleting":
             del self.there[name]
@@ -180,17 +183,23 @@ class Rds(FakeAws):
 
     def _restore(self, params: Mapping[str, Any]) -> dict[str, Any]:
         name = params.get("TargetDBInstanceIdentifier") or params["DBInstanceIdentifier"]
-        self.there[name] = {**instance(name, "creating"), "TagList": list(params["Tags"])}
+        protected = bool(params.get("DeletionProtection"))
+        more = {"TagList": list(params["Tags"]), "DeletionProtection": protected}
+        self.there[name] = {**instance(name, "creating"), **more}
         return {"DBInstance": dict(self.there[name])}
 
-    def _modify(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _modify(self, params: Mapping[str, Any]) -> Any:
         more = {k: v for k, v in params.items() if k not in ("ApplyImmediately",)}
         if "EnablePerformanceInsights" in more:
             more["PerformanceInsightsEnabled"] = more.pop("EnablePerformanceInsights")
+        if self.there[params["DBInstanceIdentifier"]]["DBInstanceStatus"] == "creating":
+            return failure("InvalidDBInstanceState")
         self.there[params["DBInstanceIdentifier"]] |= more
         return {}
 
-    def _delete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _delete(self, params: Mapping[str, Any]) -> Any:
+        if self.there[params["DBInstanceIdentifier"]].get("DeletionProtection"):
+            return failure("InvalidParameterCombination")
         self.there[params["DBInstanceIdentifier"]]["DBInstanceStatus"] = "deleting"
         return {}
 

@@ -140,6 +140,20 @@ def test_what_a_killed_run_of_another_request_has_left_is_deleted_first() -> Non
     )
 
 
+def test_what_a_killed_run_has_just_begun_is_protected_and_deleted_once_it_is_there() -> None:
+    aws = Killing(instance(), at=0, after=True)
+    with pytest.raises(KilledError):
+        restore(aws)
+    aws.dead = False
+    begun = aws.there[NEW]
+    assert (begun["DBInstanceStatus"], begun["DeletionProtection"]) == ("creating", True)
+    aws.slow = 3
+    done = restore(aws, time="2026-11-27T11:40:00Z")
+    assert not done.failed, done.answer
+    assert NEW not in aws.there
+    assert sorted(aws.there) == sorted([NAME, aws.record.serving])
+
+
 def test_without_a_switch_it_is_left_for_whoever_wants_to_look_and_gone_on_with_later() -> None:
     aws = Rds(instance())
     first = restore(aws, switch=False)
