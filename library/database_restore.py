@@ -67,6 +67,12 @@ options:
     description: Whether to switch to it once it was validated.
     type: bool
     default: true
+  named:
+    description: >-
+      Whether somebody has chosen that release. Otherwise one that would migrate what was restored is not
+      switched to: its migration may be what went wrong.
+    type: bool
+    default: false
   schema:
     description: Schema revisions that the release runs on that will use it.
     type: list
@@ -164,6 +170,7 @@ def main() -> None:
             "replace": {"type": "bool", "default": False},
             "again": {"type": "bool", "default": False},
             "switch": {"type": "bool", "default": True},
+            "named": {"type": "bool", "default": False},
             "schema": {"type": "list", "elements": "str", "default": []},
         },
         required_if=[("action", "tenant", ["tenant"])],

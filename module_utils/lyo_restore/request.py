@@ -130,7 +130,8 @@ def to_time(
 
     :param backups: DescribeDBInstanceAutomatedBackups of the environment, retained ones too.
     :param serving: identifier of the instance that serves, or served until it was lost.
-    :param switched: since when it does; what a former one's backups have after that nobody wrote.
+    :param switched: since when it does, None where no restore has been; what a former one's backups have
+        after that nobody wrote, nor what the serving one's have before.
     :raises RequestError: none reaches it; the message has what can be reached.
     """
     windows = []
@@ -138,8 +139,13 @@ def to_time(
         window = backup.get("RestoreWindow") or {}
         first, last = window.get("EarliestTime"), window.get("LatestTime")
         mine = backup["DBInstanceIdentifier"] == serving
-        if not mine and switched is not None and last is not None:
-            last = min(last, switched)
+        if not mine and switched is None:
+            continue  # it never served
+        if first and last and switched is not None:
+            if mine:
+                first = min(max(first, switched), last)
+            else:
+                last = min(last, switched)
         if first and last and first <= last:
             windows.append((mine, last, first, str(backup["DbiResourceId"])))
     windows.sort(reverse=True)
@@ -149,7 +155,13 @@ def to_time(
             "restore from a snapshot, -e from=snapshot -e snapshot=latest"
         )
     if request.wanted == LATEST:
-        return Point("", windows[0][1], windows[0][3], latest=True)
+        mine, last, _, resource = windows[0]
+        if not mine:
+            raise RequestError(
+                f"the automated backups of {serving} are gone: -e from=snapshot -e snapshot=latest. Those of a "
+                f"former instance go to {written(last)}, and would have to be named: -e time={written(last)}"
+            )
+        return Point("", last, resource, latest=True)
     wanted = moment(request.wanted)
     if wanted > now:
         raise RequestError(f"{request.wanted} has not come yet; it is {written(now)}")
@@ -164,18 +176,26 @@ def to_time(
     )
 
 
-def from_snapshot(request: Request, snapshots: Sequence[Mapping[str, Any]], instance: str) -> Point:
-    """Return the snapshot that was asked for.
+def from_snapshot(request: Request, snapshots: Sequence[Mapping[str, Any]], serving: str) -> Point:
+    """Return the snapshot that was asked for; the latest is one of the instance that serves.
+
+    The last snapshot of a former instance that is released is newer than the switch, and has nothing of what
+    was written since.
 
     :param snapshots: DescribeDBSnapshots of the environment.
+    :param serving: identifier of the instance that serves, or served until it was lost.
     :raises RequestError: there is none such, or it is not complete.
     """
     good = [one for one in snapshots if one.get("Status") == "available"]
     good.sort(key=_taken)
     if request.wanted == LATEST:
-        if not good:
-            raise RequestError(f"there is no snapshot of {instance}")
-        return Point(str(good[-1]["DBSnapshotIdentifier"]), _taken(good[-1]))
+        mine = [one for one in good if one.get("DBInstanceIdentifier") == serving]
+        if not mine:
+            raise RequestError(
+                f"there is no snapshot of {serving}: restore a logical backup, -e from=logical -e backup=latest"
+                + (f"; of former instances, by their names: {_newest(good)}" if good else "")
+            )
+        return Point(str(mine[-1]["DBSnapshotIdentifier"]), _taken(mine[-1]))
     for one in snapshots:
         if one.get("DBSnapshotIdentifier") == request.wanted:
             if one not in good:
@@ -183,10 +203,13 @@ def from_snapshot(request: Request, snapshots: Sequence[Mapping[str, Any]], inst
                     f"the snapshot {request.wanted} is {one.get('Status')}, not available: wait for it"
                 )
             return Point(request.wanted, _taken(one))
-    newest = ", ".join(str(one["DBSnapshotIdentifier"]) for one in reversed(good[-5:]))
     raise RequestError(
-        f"there is no snapshot {request.wanted} of this environment; the newest are {newest or 'none'}"
+        f"there is no snapshot {request.wanted} of this environment; the newest are {_newest(good) or 'none'}"
     )
+
+
+def _newest(snapshots: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(str(one["DBSnapshotIdentifier"]) for one in reversed(snapshots[-5:]))
 
 
 def from_backup(request: Request, backups: Sequence[Any]) -> Point:

@@ -155,6 +155,7 @@ class Restorer:
         checked = work.check(instance)
         self._tell(identifier, what, checked)
         self._refuse_outlived(identifier, checked)
+        self._refuse_to_migrate(identifier, checked)
         if template.VALIDATED_TAG not in tags:
             at = request.written(work.now())
             work.instances.tag(str(instance["DBInstanceArn"]), template.VALIDATED_TAG, at)
@@ -191,6 +192,18 @@ class Restorer:
                 f"{why}. Nothing was switched; {identifier} stays. Name a release that runs on it: "
                 "the same command with -e release=<name>"
             )
+
+    def _refuse_to_migrate(self, identifier: str, checked: Checked) -> None:
+        """What destroyed the data may be a migration of the release that serves: not again unasked."""
+        if not self.params["switch"] or not checked.behind or self.params["named"]:
+            return
+        release, at = self.params["release"], checked.schema.revision if checked.schema else ""
+        would = f" ({', '.join(checked.pending)})" if checked.pending else ""
+        raise RequestError(
+            f"{release} would migrate it at once, from schema {at or 'none'}{would}. Nothing was switched; "
+            f"{identifier} stays. Where that migration is what went wrong, name the release before it: "
+            f"the same command with -e release=<name>. Where it is well: -e release={release}"
+        )
 
     def _switch(self, wanted: Request, instance: Mapping[str, Any], what: str) -> None:
         work = self.work

@@ -31,12 +31,16 @@ class Checked:
 
     :ivar schema: where its schema is; None where the image does not say.
     :ivar rows: rows by table, as far as they were asked for.
+    :ivar pending: the migrations that the release would run on it, as far as its image names them.
+    :ivar behind: whether the release has migrations to run on it.
     :ivar sound: whether pg_amcheck has looked and found nothing; it cannot without an ops image.
     """
 
     schema: schema.Schema | None
     rows: Mapping[str, int]
     sound: bool = False
+    pending: tuple[str, ...] = ()
+    behind: bool = False
 
 
 class NotUsableError(Exception):
@@ -72,18 +76,20 @@ class Validation:
         """
         checks = self.params["checks"]
         found: schema.Schema | None = None
+        behind, pending = False, ()
         if checks.get("plan"):
             code, lines = self._task(checks["plan"], lambda seen: schema.said(seen) is not None)
             if code not in (events.DONE, events.PENDING):
                 raise NotUsableError(_why("its schema cannot be read", lines))
             found = schema.said(lines)
+            behind, pending = code == events.PENDING, migrations_in(lines)
         counted: Mapping[str, int] = {}
         if checks.get("count"):
             code, lines = self._task(checks["count"], lambda seen: rows_in(seen) is not None)
             if code != 0:
                 raise NotUsableError(_why("its rows cannot be counted", lines))
             counted = rows_in(lines) or {}
-        return Checked(found, counted)
+        return Checked(found, counted, pending=pending, behind=behind)
 
     def _task(
         self, command: Sequence[str], complete: Callable[[Sequence[str]], bool]
@@ -153,6 +159,16 @@ def rows_in(lines: Sequence[str]) -> dict[str, int] | None:
         if "name" in content and "rows" in content:
             found[str(content["name"])] = int(content["rows"])
     return None
+
+
+def migrations_in(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the pending migrations that a plan tells, oldest first: ``0002 (its title)``."""
+    said = [event for line in lines if (event := events.parse(line)) is not None]
+    return tuple(
+        f"{one['revision']} ({one.get('title') or 'no title'})"
+        for one in said
+        if one["event"] == "migration"
+    )
 
 
 def _why(what: str, lines: Sequence[str]) -> str:

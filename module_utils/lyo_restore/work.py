@@ -88,12 +88,16 @@ class Work:
         """
         if wanted.source == request.LOGICAL:
             return self.logical().choose(wanted)
+        serving = self.record.serving
         if wanted.source == request.SNAPSHOT:
-            return request.from_snapshot(wanted, self.instances.snapshots(), self.record.serving)
+            return request.from_snapshot(wanted, self.instances.snapshots(), serving)
         at = self.record.restored.get("switched_at")
         switched = request.moment(at) if at else None
+        # Restored instances that were never switched to have backups too, of what nobody wrote.
+        unused = {one.identifier for one in decide.restores(self.record, self.found)}
         backups = self.instances.backups()
-        return request.to_time(wanted, backups, self.record.serving, switched, self.now())
+        served = [one for one in backups if one["DBInstanceIdentifier"] not in unused]
+        return request.to_time(wanted, served, serving, switched, self.now())
 
     def delete(self, identifiers: tuple[str, ...]) -> None:
         """Delete instances that nobody uses."""

@@ -100,11 +100,33 @@ def test_before_the_switch_the_former_instance_has_it_and_after_it_nobody() -> N
         to_time("2026-11-27T10:45:00Z", former, mine, switched=switched)
 
 
+def test_what_was_restored_has_nothing_of_what_was_written_before_the_switch() -> None:
+    """Its backups begin when it is made; guests write to the former one until the switch."""
+    former, mine = backup("former", 600, 0), backup(NAME, 60, 5)
+    switched = NOW - timedelta(minutes=50)
+    between = to_time("2026-11-27T11:05:00Z", former, mine, switched=switched)
+    assert between.resource_id == "db-former"
+    assert to_time("2026-11-27T11:15:00Z", former, mine, switched=switched).resource_id.endswith(
+        NAME
+    )
+    # Nothing is archived since the switch: the newest is still the serving one's.
+    just_now = NOW - timedelta(minutes=1)
+    assert to_time("latest", former, mine, switched=just_now).resource_id == f"db-{NAME}"
+
+
+def test_the_newest_is_never_silently_that_of_a_former_instance() -> None:
+    with pytest.raises(q.RequestError, match="-e time=2026-11-27T10:30:00Z"):
+        to_time("latest", backup("former", 600, 0), switched=NOW - timedelta(minutes=90))
+    with pytest.raises(q.RequestError, match="no automated backups"):
+        to_time("latest", backup("never-served", 600, 0))
+
+
 # The snapshot.
 
 
-def snapshot(name: str, minutes: int, status: str = "available") -> dict[str, Any]:
+def snapshot(name: str, minutes: int, status: str = "available", of: str = NAME) -> dict[str, Any]:
     return {
+        "DBInstanceIdentifier": of,
         "DBSnapshotIdentifier": name,
         "Status": status,
         "SnapshotCreateTime": NOW - timedelta(minutes=minutes),
@@ -122,6 +144,15 @@ def test_the_newest_complete_snapshot_is_taken_or_the_named_one() -> None:
         q.from_snapshot(asked("snapshot", snapshot="x"), there, NAME)
     with pytest.raises(q.RequestError, match="no snapshot of"):
         q.from_snapshot(asked("snapshot", snapshot="latest"), there[2:], NAME)
+
+
+def test_the_last_snapshot_of_a_released_instance_is_taken_by_its_name_alone() -> None:
+    latest = asked("snapshot", snapshot="latest")
+    released = snapshot("released", 5, of="former")
+    assert q.from_snapshot(latest, [snapshot("a", 30), released], NAME).snapshot == "a"
+    with pytest.raises(q.RequestError, match="by their names: released"):
+        q.from_snapshot(latest, [released], NAME)
+    assert q.from_snapshot(asked("snapshot", snapshot="released"), [released], NAME)
 
 
 # The logical backup.

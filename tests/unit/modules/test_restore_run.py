@@ -23,6 +23,7 @@ PARAMS: dict[str, Any] = {
     "time": "2026-11-27T11:50:00Z",
     "backup": None,
     "again": False,
+    "named": False,
     "switch": True,
     "state": {
         "bucket": "state",
@@ -198,6 +199,41 @@ def test_a_release_that_the_restored_schema_no_longer_serves_is_refused_before_t
     assert done.failed
     assert "with -e release=<name>" in done.answer["msg"]
     assert aws.record == Record(NAME)
+
+
+def test_what_the_release_would_migrate_is_switched_to_only_where_the_release_is_named() -> None:
+    """The migration that destroyed the data must not run again on what was restored."""
+    aws = Rds(instance())
+    aws.schema = {"revision": "0001", "serves": ["0001"], "contracted": []}
+    aws.codes["migrate"] = 3
+    aws.logs["migrate"] = lambda: [
+        'lyo.migrate: {"event": "migration", "revision": "0002", "title": "tidy up"}',
+        f"lyo.schema: {json.dumps(aws.schema)}",
+    ]
+    done = restore(aws)
+    assert done.failed
+    assert "v1 would migrate it at once, from schema 0001 (0002 (tidy up))" in done.answer["msg"]
+    assert "-e release=<name>" in done.answer["msg"]
+    assert aws.record == Record(NAME)
+    looked_at = restore(aws, switch=False)
+    assert not looked_at.failed, looked_at.answer
+    named = restore(aws, named=True)
+    assert not named.failed, named.answer
+    assert aws.record.serving == NEW
+    assert len(aws.named("restore_db_instance_to_point_in_time")) == 1
+
+
+def test_backups_of_what_was_never_switched_to_are_no_way_back() -> None:
+    """Of an instance made before the switch, they are as new as the former one's."""
+    unused = "lyo-test-r1"
+    aws = Rds(instance("new"), instance(), instance(unused, lyo_restore="x", lyo_validated="y"))
+    switched = (NOW - timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    aws.database = Record("new", (NAME,), restored={"switched_at": switched}).text()
+    aws.backups = [backup(NAME), backup(unused, 60, 0)]
+    done = restore(aws, time="2026-11-27T11:20:00Z")
+    assert not done.failed, done.answer
+    [asked] = aws.named("restore_db_instance_to_point_in_time")
+    assert asked["SourceDbiResourceId"] == f"db-{NAME}"
 
 
 def test_an_instance_that_cannot_be_restored_says_so() -> None:
