@@ -36,6 +36,12 @@ options:
     description: >-
       Image built elsewhere, as address, tag or digest. It must exist in the repository.
     type: str
+  live:
+    description: >-
+      Whether to plan for exactly the image that is live, where neither O(release) nor O(image) says another:
+      whatever the application's folder would build of that release, or if it does not know it.
+    type: bool
+    default: false
   app:
     required: true
   outputs_parameter:
@@ -203,6 +209,7 @@ def main() -> None:
             "env": {"type": "str", "required": True},
             "release": {"type": "str"},
             "image": {"type": "str"},
+            "live": {"type": "bool", "default": False},
             "app": app_spec(required=True),
             "outputs_parameter": {"type": "str"},
             "task": task_spec(),

@@ -157,8 +157,25 @@ class Planner:
             return registry.resolve(self.aws, self._reference())
         return registry.find(self.aws, self._reference()) if self.tag else None
 
+    @property
+    def _keeps(self) -> bool:
+        """Whether the wanted release is the live one as it is, whatever this repository would build."""
+        params = self.params
+        named = params.get("release") or params.get("image")
+        return bool(params.get("live") and not named and image_of(self.state.live_definition))
+
+    def _want_live(self) -> None:
+        definition = self.state.live_definition
+        self.image, self.release = image_of(definition), release_of(definition)
+        self.schema = schema_of(definition)
+        found = registry.resolve(self.aws, within(self.image, str(self.outputs["repository_url"])))
+        self.tag = next(iter(found.get("imageTags") or ()), "")
+
     def _want(self, found: dict[str, Any] | None) -> None:
         params = self.params
+        if self._keeps:
+            self._want_live()
+            return
         if params.get("image"):
             reference = self._reference()
             self.tag = reference.tag

@@ -89,6 +89,7 @@ def plan(
         "in_progress": "refuse",
         "ledger": None,
         "force_schema": None,
+        "live": False,
         **changes,
     }
     monkeypatch.setattr(run_plan, "Aws", lambda _: aws)
@@ -109,7 +110,8 @@ def images(digests: dict[str, str]) -> Any:
                 ]
             }
         name = params["imageIds"][0]
-        found = digests.get(name.get("imageTag", name.get("imageDigest")))
+        known = {**digests, **{digest: digest for digest in digests.values()}}
+        found = known.get(name.get("imageTag", name.get("imageDigest")))
         if found is None:
             return failure("ImageNotFoundException")
         tags = [tag for tag, digest in digests.items() if digest == found and tag != found]
@@ -221,6 +223,32 @@ def test_an_image_that_is_live_is_not_read_again(
     assert done.answer["wanted"]["schema"] == ["a9"]
 
 
+def test_what_is_live_can_be_kept_whatever_this_repository_builds(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    """A restore deploys what served: not another build of it, not the default, and nothing is refused."""
+    definition = world.definitions[1]["containerDefinitions"][0]
+    definition["dockerLabels"] |= {"lyo.release": "elsewhere", "lyo.schema": "a9"}
+    aws = world_aws(world, app, describe_images=images({"elsewhere-1": DIGEST_1}))
+    kept = plan(monkeypatch, aws, app, live=True)
+    assert not kept.failed, kept.answer
+    assert kept.answer["wanted"]["release"] == "elsewhere"
+    assert kept.answer["wanted"]["image"] == IMAGE_1
+    assert kept.answer["wanted"]["schema"] == ["a9"]
+    assert kept.answer["wanted"]["tag"] == "elsewhere-1"
+    assert "image" not in kept.answer["steps"]
+    named = plan(monkeypatch, world_aws(world, app), app, live=True, release="v2")
+    assert named.answer["wanted"]["release"] == "v2"
+
+
+def test_an_image_that_is_live_and_gone_from_the_registry_is_told(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    gone = plan(monkeypatch, world_aws(world, app, describe_images=images({})), app, live=True)
+    assert gone.failed
+    assert "there is no image sha256:" in gone.answer["msg"]
+
+
 # The schema.
 
 SCHEMAS = TOML.replace("[releases.v2]", 'schema = ["a9"]\n[releases.v2]\nschema = ["a9"]\n')
@@ -267,6 +295,17 @@ def test_only_its_own_name_forces_a_release(
     assert done.failed is failed
     word = "names another one" if failed else "forced by name: v2 runs on schema a9"
     assert word in " ".join(done.answer["reasons"])
+
+
+def test_what_is_live_is_kept_whatever_the_ledger_says_of_the_schema(
+    monkeypatch: pytest.MonkeyPatch, world: World, app: dict[str, Any]
+) -> None:
+    """The database that was contracted may be the one that was lost."""
+    world.definitions[1]["containerDefinitions"][0]["dockerLabels"]["lyo.schema"] = "a9"
+    elsewhere = {"live": True, "task": {**TASK, "environment": {"DATABASE_HOST": "restored"}}}
+    kept = old_release(monkeypatch, world, app, CONTRACTED, release=None, **elsewhere)
+    assert not kept.failed, kept.answer
+    assert kept.answer["steps"] == ["deploy", "verify"]
 
 
 def test_a_release_that_the_schema_serves_is_planned(
