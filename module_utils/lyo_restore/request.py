@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SNAPSHOT, TIME, LOGICAL = "snapshot", "time", "logical"
@@ -14,6 +14,8 @@ SOURCES = (SNAPSHOT, TIME, LOGICAL)
 LATEST = "latest"
 # Verdict of a logical backup that was restored and compared.
 VERIFIED = "VERIFIED"
+# Of a database that lives, the newest point moves on: what was restored for it may be looked at so long.
+STALE = timedelta(hours=1)
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -174,6 +176,22 @@ def to_time(
     raise RequestError(
         f"{request.wanted} cannot be reached: the backups of {serving} go from {reached}{more}"
     )
+
+
+def outdated(request: Request, told: str, point: Point) -> bool:
+    """Return whether what an earlier run has restored for ``latest`` is no longer the newest by far.
+
+    :param told: what that run has restored, as :attr:`Point.words`.
+    :param point: the newest that there is now.
+    """
+    if request.wanted != LATEST:
+        return False
+    if request.source != TIME:
+        return told != point.words
+    try:
+        return moment(told) < point.time - STALE
+    except RequestError:
+        return True
 
 
 def from_snapshot(request: Request, snapshots: Sequence[Mapping[str, Any]], serving: str) -> Point:

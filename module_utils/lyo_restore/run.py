@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..lyo_aws import Aws, AwsFailure
@@ -76,6 +77,7 @@ class Restorer:
         if decision.serving:
             self._already(decision)
             return
+        decision = self._still_the_newest(wanted, decision)
         point = None if decision.adopt else work.point(wanted)
         if self.check_mode:
             self._predict(wanted, decision, point)
@@ -86,6 +88,23 @@ class Restorer:
         if decision.adopt:
             work.progress("adopt", f"{identifier} was begun by an earlier run: going on with it")
         self._finish(wanted, identifier)
+
+    def _still_the_newest(self, wanted: Request, decision: decide.Decision) -> decide.Decision:
+        """Go on with what a run has left for ``latest`` only while it is that: it may be weeks old."""
+        if not decision.adopt or wanted.wanted != request.LATEST:
+            return decision
+        found = next(o for o in self.work.found if o.identifier == decision.adopt)
+        try:
+            newest = self.work.point(wanted)
+        except RequestError:
+            return decision  # it is all that there is
+        told = found.tags.get(template.POINT_TAG, "")
+        if not request.outdated(wanted, told, newest):
+            return decision
+        self.answer["notes"].append(
+            f"{decision.adopt} holds {told or 'another point'}, which is not the newest any more"
+        )
+        return replace(decision, adopt="", delete=(*decision.delete, decision.adopt))
 
     def _already(self, decision: decide.Decision) -> None:
         serving = self.work.record.serving

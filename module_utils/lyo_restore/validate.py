@@ -76,7 +76,8 @@ class Validation:
         """
         checks = self.params["checks"]
         found: schema.Schema | None = None
-        behind, pending = False, ()
+        behind = False
+        pending: tuple[str, ...] = ()
         if checks.get("plan"):
             code, lines = self._task(checks["plan"], lambda seen: schema.said(seen) is not None)
             if code not in (events.DONE, events.PENDING):

@@ -121,6 +121,19 @@ def test_the_newest_is_never_silently_that_of_a_former_instance() -> None:
         to_time("latest", backup("never-served", 600, 0))
 
 
+def test_what_was_restored_for_the_newest_is_outdated_once_there_is_a_newer_one() -> None:
+    now = q.Point("", NOW, "db-1", latest=True)
+    latest = asked("time", time="latest")
+    assert not q.outdated(latest, "2026-11-27T11:00:00Z", now)
+    assert q.outdated(latest, "2026-11-27T10:59:59Z", now)
+    assert q.outdated(latest, "", now)
+    assert not q.outdated(asked("time", time="2026-11-27T10:00:00Z"), "2026-11-27T10:00:00Z", now)
+    newest = asked("logical", backup="latest")
+    assert not q.outdated(newest, "backup b", q.Point("", NOW, backup="b"))
+    assert q.outdated(newest, "backup a", q.Point("", NOW, backup="b"))
+    assert not q.outdated(asked("logical", backup="a"), "backup a", q.Point("", NOW, backup="b"))
+
+
 # The snapshot.
 
 

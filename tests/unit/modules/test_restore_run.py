@@ -166,6 +166,29 @@ def test_without_a_switch_it_is_left_for_whoever_wants_to_look_and_gone_on_with_
     assert len(aws.named("restore_db_instance_to_point_in_time")) == 1
 
 
+def test_what_was_left_for_the_newest_is_gone_on_with_only_while_it_is_the_newest() -> None:
+    """Restored to be looked at, and forgotten: weeks later, `latest` means another point."""
+    aws = Rds(instance())
+    forgotten = restore(aws, time="latest", switch=False).answer["identifier"]
+    aws.runs = 2  # minutes later
+    assert restore(aws, time="latest", switch=False).answer["identifier"] == forgotten
+    aws.runs = 200
+    aws.backups = [backup(NAME, 120, -190)]
+    check = restore(aws, time="latest", check_mode=True)
+    assert f"{forgotten} is left of an earlier run and would be deleted" in check.answer["reasons"]
+    done = restore(aws, time="latest")
+    assert done.answer["point"] == "2026-11-27T15:10:00Z"
+    assert sorted(aws.there) == sorted([NAME, done.answer["identifier"]])
+    assert "2026-11-27T11:55:00Z, which is not the newest any more" in done.answer["notes"][0]
+
+
+def test_what_was_left_for_the_newest_is_gone_on_with_where_nothing_else_is_there() -> None:
+    aws = Rds(instance())
+    left = restore(aws, time="latest", switch=False).answer["identifier"]
+    aws.backups, aws.runs = [], 200
+    assert restore(aws, time="latest").answer["serving"] == left
+
+
 def test_a_lost_instance_is_not_kept_and_a_failed_one_is() -> None:
     lost = Rds()
     done = restore(lost, time="latest")
