@@ -109,5 +109,5 @@ def _stream(group: Group, source: Store, target: Store, part: Part, progress: sa
         done = upload.finish()
     finally:
         upload.abort()
-    said.event("part", key=part.key, table=part.table, bytes=done.bytes)
+    said.event("part", key=part.key, what=part.label, bytes=done.bytes)
     return done.version_id

@@ -1,4 +1,4 @@
-"""`dump`: one snapshot, table by table through pg_dump, compressed and streamed to S3.
+"""`dump`: one snapshot, part by part through pg_dump, compressed and streamed to S3.
 
 Nothing touches the disk. The manifest is written last: without it there is no backup, and whatever
 lies below the ID is what a broken run has left. The lock on its objects comes after it.
@@ -10,19 +10,17 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
-from psycopg import sql
-
-from . import VERSION, codec, database, parallel, said, tools
-from .failures import DamagedError, FailedError, RefusedError
+from . import VERSION, codec, database, parallel, said, snapshots, tools
+from .failures import DamagedError, RefusedError
+from .grouping import grouped
 from .locking import protect
-from .manifest import DATA, POST_DATA, PRE_DATA, REST, Manifest, Part, Sequence, Table
+from .manifest import DATA, POST_DATA, PRE_DATA, REST, Manifest, Part, Sequence, Table, label
 from .settings import Settings
 from .store import BEGAN, MANIFEST, Store
 from .tools import Group, pattern
@@ -105,13 +103,15 @@ def _place(lead: database.Connection) -> str:
 class _Job:
     """A part to be made.
 
+    :ivar filter: what pg_dump reads from its standard input: a command line is not long enough for
+        the names of all tables.
     :ivar expected: bytes before compression, estimated.
     """
 
     name: str
     section: str
-    table: str
     arguments: tuple[str, ...]
+    tables: tuple[str, ...] = ()
     filter: str = ""
     expected: int = 0
 
@@ -173,12 +173,13 @@ class _Run:
         found = database.tables(lead)
         columns = database.tenant_columns(lead, found, settings)
         methods = {table.name: database.hash_method(lead, table) for table in found}
-        _hold(lead, found)
+        snapshots.hold(lead, found)
         self._progress = said.Progress("dump", sum(table.bytes for table in found))
         said.line(f"{self._id}: {len(found)} tables, {settings.jobs} at a time, from {lsn}")
-        made = self._all(snapshot, found, columns, methods)
+        groups = grouped(found, settings.part_bytes)
+        made = self._all(snapshot, groups, columns, methods)
         before = database.sequences(lead)
-        rest = self._part(self._rest(snapshot, found, len(found) + 3))
+        rest = self._part(self._rest(snapshot, found, len(groups) + 3))
         after = database.sequences(lead)
         parts = sorted([*made.parts, rest], key=lambda part: part.key)
         manifest = Manifest(
@@ -211,30 +212,24 @@ class _Run:
     def _all(
         self,
         snapshot: str,
-        found: list[database.Found],
-        columns: Any,
-        methods: dict[str, str],
+        groups: list[tuple[database.Found, ...]],
+        columns: Mapping[str, str],
+        methods: Mapping[str, str],
     ) -> _Made:
         """Make every part but the rest, and measure every table, both largest first."""
         common = self._common(snapshot)
         jobs = [
-            _Job("0001-pre-data", PRE_DATA, "", (*common, "--section=pre-data")),
-            _Job("0002-post-data", POST_DATA, "", (*common, "--section=post-data")),
+            _Job("0001-pre-data", PRE_DATA, (*common, "--section=pre-data")),
+            _Job("0002-post-data", POST_DATA, (*common, "--section=post-data")),
         ]
-        for number, table in enumerate(found, 3):
-            only = ("--section=data", "--table", pattern(table.schema, table.table))
-            name = f"{number:04}-{_plain(table.name)}"
-            jobs.append(_Job(name, DATA, table.name, (*common, *only), expected=table.bytes))
+        jobs += [self._data(snapshot, group, number) for number, group in enumerate(groups, 3)]
         made = _Made([], [])
 
         def part(job: _Job) -> Callable[[], None]:
             return lambda: made.parts.append(self._part(job))
 
-        def measured(table: database.Found) -> Callable[[], None]:
-            column = columns.get(table.name, "")
-            return lambda: made.tables.append(
-                _measure(snapshot, table, column, methods[table.name])
-            )
+        def measured(group: tuple[database.Found, ...]) -> Callable[[], None]:
+            return lambda: made.tables.extend(snapshots.measure(snapshot, group, columns, methods))
 
         # The tables first: the two small parts fill a gap at the end.
         ordered = jobs[2:] + jobs[:2]
@@ -242,7 +237,7 @@ class _Run:
             self._group,
             [
                 (self._settings.jobs, [part(job) for job in ordered]),
-                (self._settings.jobs, [measured(table) for table in found]),
+                (self._settings.jobs, [measured(group) for group in groups]),
             ],
             # The snapshot lives as long as this session; its end has to be noticed.
             self._beat,
@@ -260,14 +255,25 @@ class _Run:
     def _beat(self) -> None:
         self._lead.execute("SELECT 1")
 
+    def _data(self, snapshot: str, group: tuple[database.Found, ...], number: int) -> _Job:
+        """The part with the rows of some tables."""
+        more = f"-and-{len(group) - 1}-more" if len(group) > 1 else ""
+        return _Job(
+            f"{number:04}-{_plain(group[0].name)}{more}",
+            DATA,
+            (*self._common(snapshot), "--section=data", "--strict-names", "--filter=-"),
+            tuple(table.name for table in group),
+            "".join(f"include table {pattern(table.schema, table.table)}\n" for table in group),
+            sum(table.bytes for table in group),
+        )
+
     def _rest(self, snapshot: str, found: list[database.Found], number: int) -> _Job:
         """The part with sequences, large objects and what extensions keep."""
-        # Names come by standard input: a command line is not long enough for all of them.
         excluded = "".join(
             f"exclude table_data {pattern(table.schema, table.table)}\n" for table in found
         )
         arguments = (*self._common(snapshot), "--section=data", "--filter=-")
-        return _Job(f"{number:04}-rest", REST, "", arguments, excluded)
+        return _Job(f"{number:04}-rest", REST, arguments, filter=excluded)
 
     def _part(self, job: _Job) -> Part:
         """Make one part."""
@@ -293,11 +299,12 @@ class _Run:
                 plain += len(chunk)
                 upload.write(coder.add(chunk))
                 self._progress.add(len(chunk))
-            child.wait(f"dumping {job.table or job.section}")
+            child.wait(f"dumping {label(job.section, job.tables)}")
             upload.write(coder.end())
             done = upload.finish()
-        said.event("part", key=key, table=job.table, bytes=done.bytes, plain_bytes=plain)
-        return Part(key, job.section, job.table, done.bytes, plain, done.sha256, done.version_id)
+        part = Part(key, job.section, job.tables, done.bytes, plain, done.sha256, done.version_id)
+        said.event("part", key=key, what=part.label, bytes=part.bytes, plain_bytes=plain)
+        return part
 
 
 @dataclass
@@ -306,32 +313,6 @@ class _Made:
 
     parts: list[Part]
     tables: list[Table]
-
-
-def _hold(lead: database.Connection, found: list[database.Found]) -> None:
-    """Keep every table as it is until the dump has ended, as pg_dump itself would.
-
-    :raises FailedError: one cannot be had; the message names it.
-    """
-    for table in found:
-        query = sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(
-            sql.Identifier(table.schema, table.table)
-        )
-        try:
-            lead.execute(query)
-        except psycopg.errors.LockNotAvailable as error:
-            raise FailedError(
-                f"{table.name} has been locked by somebody for {database.LOCK_SECONDS} s"
-                " (a migration?): run the same again when it is through"
-            ) from error
-
-
-def _measure(snapshot: str, table: database.Found, column: str, method: str) -> Table:
-    """Measure a table as it is in a snapshot of another session."""
-    with closing(database.connect("measure")) as connection:
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
-        return database.measure(connection, table, column, method)
 
 
 def _plain(name: str) -> str:

@@ -1,6 +1,7 @@
-"""The manifest of a backup: what it holds, and what each of its parts has to be. Format 1.
+"""The manifest of a backup: what it holds, and what each of its parts has to be. Format 2.
 
-A backup exists only with its manifest, which is written last.
+A backup exists only with its manifest, which is written last. In format 1, which is still read, a
+part had one table (`table`, not `tables`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
 PRE_DATA, DATA, REST, POST_DATA = "pre-data", "data", "rest", "post-data"
 
 
@@ -61,9 +63,9 @@ class Sequence:
 class Part:
     """An object of the backup.
 
-    :ivar section: ``pre-data``, ``data`` (one table), ``rest`` (sequences, large objects, what
+    :ivar section: ``pre-data``, ``data`` (rows), ``rest`` (sequences, large objects, what
         extensions hold) or ``post-data``.
-    :ivar table: name of the table for ``data``, else empty.
+    :ivar tables: names of the tables whose rows it has, of ``data`` alone.
     :ivar bytes: of the object, compressed.
     :ivar plain_bytes: before compression.
     :ivar version_id: of the object, empty in a bucket without versions.
@@ -71,11 +73,16 @@ class Part:
 
     key: str
     section: str
-    table: str
+    tables: tuple[str, ...]
     bytes: int
     plain_bytes: int
     sha256: str
     version_id: str
+
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return label(self.section, self.tables)
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,13 @@ class Manifest:
         return next((table for table in self.tables if table.name == name), None)
 
 
+def label(section: str, tables: tuple[str, ...]) -> str:
+    """Return how people read a part: its first table and how many more, or its section."""
+    if not tables:
+        return section
+    return f"{tables[0]} and {len(tables) - 1} more" if len(tables) > 1 else tables[0]
+
+
 def _digest(document: Mapping[str, Any]) -> str:
     """Return the sha256 of a document's content, however it is laid out."""
     # Through JSON and back, so that tuples and lists are the same.
@@ -143,9 +157,10 @@ def decode(text: bytes, backup_id: str) -> Manifest:
         raise BadManifestError(f"the manifest is no JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadManifestError("the manifest is no object")
-    if document.get("format") != FORMAT:
+    if document.get("format") not in READABLE:
         raise BadManifestError(
-            f"the manifest has format {document.get('format')!r}; this program reads {FORMAT}"
+            f"the manifest has format {document.get('format')!r}; this program reads"
+            f" {' and '.join(map(str, READABLE))}"
         )
     digest = document.pop("digest", None)
     if digest != _digest(document):
@@ -164,9 +179,20 @@ def _built(document: Mapping[str, Any]) -> Manifest:
     plain: dict[str, Any] = {entry.name: document[entry.name] for entry in fields(Manifest)}
     plain["tables"] = tuple(Table(**entry) for entry in document["tables"])
     plain["sequences"] = tuple(Sequence(**entry) for entry in document["sequences"])
-    plain["parts"] = tuple(Part(**entry) for entry in document["parts"])
+    parts = document["parts"]
+    if document["format"] == 1:
+        parts = [_with_tables(entry) for entry in parts]
+    plain["format"] = FORMAT
+    plain["parts"] = tuple(Part(**{**e, "tables": tuple(e["tables"])}) for e in parts)
     plain["indexes"], plain["roles"] = tuple(document["indexes"]), tuple(document["roles"])
     return Manifest(**plain)
+
+
+def _with_tables(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of format 1 as it is now."""
+    found = dict(part)
+    table = found.pop("table")
+    return {**found, "tables": [table] if table else []}
 
 
 def _consistent(manifest: Manifest) -> None:
@@ -175,7 +201,7 @@ def _consistent(manifest: Manifest) -> None:
     :raises BadManifestError: its members contradict each other.
     """
     tables = [table.name for table in manifest.tables]
-    parts = [part.table for part in manifest.parts if part.section == DATA]
+    parts = [table for part in manifest.parts if part.section == DATA for table in part.tables]
     if sorted(tables) != sorted(parts):
         raise BadManifestError("the manifest's tables and parts are not the same")
     for section in (PRE_DATA, REST, POST_DATA):

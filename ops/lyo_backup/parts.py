@@ -116,7 +116,7 @@ def feed(
             child.write(held)
             child.close()
         try:
-            child.wait(f"restoring {part.table or part.section}")
+            child.wait(f"restoring {part.label}")
         except FailedError as error:
             if any(words in child.errors for words in _SERVER):
                 raise

@@ -16,6 +16,7 @@ from .tools import Group
 
 LOCK = "lyo_backup restore"
 SHOWN = 5
+OBJECTS = 500
 
 
 def restore(
@@ -158,7 +159,10 @@ class _Restore:
         return lambda: self._feed(part)
 
     def _feed(self, part: Part) -> None:
-        arguments = ["--single-transaction", *self._arguments]
+        # Every object that a transaction makes is locked until its end, and a server has room for
+        # some thousand locks; rows need one a table, and what is damaged must not come in by half.
+        whole = "--single-transaction" if part.section == DATA else f"--transaction-size={OBJECTS}"
+        arguments = [whole, *self._arguments]
         parts.feed(
             self._store,
             self._manifest,

@@ -11,6 +11,7 @@ from .failures import RefusedError
 
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 COMPRESSION = re.compile(r"none|(?:zstd|gzip):\d{1,2}")
+PART_BYTES = 32 << 20
 _NAME = re.compile(r"[A-Za-z0-9_.\-]+")
 
 
@@ -25,7 +26,8 @@ class Settings:
     :ivar copy_region: its region, empty for the program's own.
     :ivar copy_kms_key: key of the copies, empty for that bucket's default.
     :ivar lock_days: days that a finished backup cannot be deleted (governance mode), 0 for no lock.
-    :ivar jobs: tables at a time.
+    :ivar jobs: parts at a time.
+    :ivar part_bytes: tables smaller than this share parts up to this size (on disk); 0: none do.
     :ivar compression: ``zstd:<level>``, ``gzip:<level>`` or ``none``.
     :ivar tenant_table: table of the tenants, with or without its schema; empty for none.
     :ivar tenant_columns: column that holds the tenant, by table, where foreign keys do not tell.
@@ -40,6 +42,7 @@ class Settings:
     copy_kms_key: str = ""
     lock_days: int = 0
     jobs: int = 2
+    part_bytes: int = PART_BYTES
     compression: str = "zstd:3"
     tenant_table: str = "tenants"
     tenant_columns: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +82,7 @@ def read(environment: Mapping[str, str], *, bucket_needed: bool = True) -> Setti
             wrong.append(f"LYO_TENANT_COLUMNS has {entry!r}: it wants table=column,table=column")
         columns[table] = column
     jobs = whole("LYO_BACKUP_JOBS", min(4, len(os.sched_getaffinity(0))), 1, 64)
+    part_bytes = whole("LYO_BACKUP_PART_BYTES", PART_BYTES, 0, 1 << 40)
     lock_days = whole("LYO_BACKUP_LOCK_DAYS", 0, 0, 36500)
     if wrong:
         raise RefusedError("; ".join(wrong))
@@ -91,6 +95,7 @@ def read(environment: Mapping[str, str], *, bucket_needed: bool = True) -> Setti
         copy_kms_key=environment.get("LYO_BACKUP_COPY_KMS_KEY", ""),
         lock_days=lock_days,
         jobs=jobs,
+        part_bytes=part_bytes,
         compression=compression,
         tenant_table=environment.get("LYO_TENANT_TABLE", "tenants"),
         tenant_columns=columns,

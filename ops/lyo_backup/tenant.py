@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from . import copy_rows, database, parts, said, tools
-from .failures import FailedError, RefusedError
-from .manifest import DATA, Manifest, Table
+from .failures import DamagedError, FailedError, RefusedError
+from .manifest import DATA, Manifest, Part, Table
 from .settings import Settings
 from .store import Store
 from .tenant_tables import Beside, Difference
@@ -103,7 +102,6 @@ def _stage(
     :raises RefusedError: the live schema has no place for them.
     """
     live.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(manifest.encoding)))
-    part_of = {part.table: part for part in manifest.parts if part.section == DATA}
     besides, problems = [], []
     for number, table in enumerate(tables):
         there, key = _columns(live, table)
@@ -111,13 +109,13 @@ def _stage(
             problems.append(f"table {table.name} is not there")
             continue
         beside = Beside(table, name, number, there, key)
-        if table.rows_per_tenant.get(name):
-            missing = _fill(live, store, manifest, part_of[table.name], beside, there)
-            if missing:
-                problems.append(f"{table.name} has no {', '.join(missing)}")
-        else:
+        if not table.rows_per_tenant.get(name):
             beside.prepare(live)
         besides.append(beside)
+    filled = {one.table.name: one for one in besides if one.table.rows_per_tenant.get(name)}
+    for part in manifest.of(DATA):
+        if its := {table: filled[table] for table in part.tables if table in filled}:
+            problems += _fill(live, store, manifest, part, its)
     if problems:
         raise RefusedError(
             f"the live schema cannot take the rows of the backup (schema {manifest.schema_revision}):"
@@ -130,35 +128,44 @@ def _fill(
     live: database.Connection,
     store: Store,
     manifest: Manifest,
-    part: Any,
-    beside: Beside,
-    there: Sequence[str],
+    part: Part,
+    besides: Mapping[str, Beside],
 ) -> list[str]:
-    """Read one table's rows; returns the columns that the live table lacks."""
-    table = beside.table
-    rows = copy_rows.of_tenant(store, manifest, part, table.tenant_column, beside.tenant)
-    names = next(rows)
-    assert isinstance(names, list)
-    missing = [name for name in names if name not in there]
-    if missing:
-        rows.close()  # type: ignore[attr-defined]
-        return missing
-    beside.columns = names
-    beside.prepare(live)
+    """Read a part's rows of the tenant; returns what the live tables lack for them."""
+    problems = []
+    wanted = {name: beside.table.tenant_column for name, beside in besides.items()}
+    tenant = next(iter(besides.values())).tenant
+    left = set(wanted)
+    for block in copy_rows.of_tenant(store, manifest, part, wanted, tenant):
+        left.remove(block.table)
+        beside = besides[block.table]
+        missing = [name for name in block.columns if name not in beside.columns]
+        if missing:
+            problems.append(f"{block.table} has no {', '.join(missing)}")
+            continue
+        beside.columns = block.columns
+        beside.prepare(live)
+        count = _copy(live, beside, block.rows)
+        expected = beside.table.rows_per_tenant[tenant]
+        if count != expected:
+            raise FailedError(
+                f"{block.table}: read {count} rows of the tenant, the manifest has {expected}"
+            )
+        live.execute(sql.SQL("ANALYZE {}").format(beside.kept))
+        said.line(f"{block.table}: {count} rows read")
+    if left:
+        raise DamagedError([f"{part.key} lacks {', '.join(sorted(left))}"])
+    return problems
+
+
+def _copy(live: database.Connection, beside: Beside, rows: Iterator[bytes]) -> int:
+    """Read rows into the temporary table; returns how many."""
     count = 0
     with live.cursor() as cursor, cursor.copy(beside.stage) as stream:
         for row in rows:
-            if isinstance(row, bytes):
-                stream.write(row)
-                count += 1
-    expected = table.rows_per_tenant[beside.tenant]
-    if count != expected:
-        raise FailedError(
-            f"{table.name}: read {count} rows of the tenant, the manifest has {expected}"
-        )
-    live.execute(sql.SQL("ANALYZE {}").format(beside.kept))
-    said.line(f"{table.name}: {count} rows read")
-    return []
+            stream.write(row)
+            count += 1
+    return count
 
 
 def _columns(live: database.Connection, table: Table) -> tuple[list[str], list[str]]:

@@ -8,6 +8,7 @@ from contextlib import closing
 
 from . import amcheck, check, database, parallel, parts, restore, said, tools
 from .failures import DamagedError
+from .grouping import grouped
 from .manifest import Manifest, Sequence, Table
 from .settings import Settings
 from .store import Store
@@ -64,19 +65,23 @@ def compare(settings: Settings, lead: database.Connection, manifest: Manifest) -
     reasons += [f"table {name} is too many" for name in sorted(found.keys() - expected.keys())]
     progress = said.Progress("compare", sum(table.bytes for table in expected.values()))
 
-    def job(name: str) -> Callable[[], list[str]]:
+    def job(group: tuple[database.Found, ...]) -> Callable[[], list[str]]:
         def measured() -> list[str]:
-            table = expected[name]
+            wrong = []
             with closing(database.connect("compare")) as connection:
-                got = database.measure(connection, found[name], table.tenant_column, table.method)
-            progress.add(table.bytes)
-            return differences(table, got)
+                for one in group:
+                    table = expected[one.name]
+                    got = database.measure(connection, one, table.tenant_column, table.method)
+                    wrong += differences(table, got)
+                    progress.add(table.bytes)
+            return wrong
 
         return measured
 
-    both = sorted(found.keys() & expected.keys(), key=lambda name: -found[name].bytes)
-    for part in parallel.run(Group(), [(settings.jobs, [job(name) for name in both])]):
-        reasons += part
+    both = [table for table in found.values() if table.name in expected]
+    jobs = [job(group) for group in grouped(both, settings.part_bytes)]
+    for wrong in parallel.run(Group(), [(settings.jobs, jobs)]):
+        reasons += wrong
     reasons += sequences(manifest.sequences, database.sequences(lead))
     got = database.constraints(lead)
     for name, validated in manifest.constraints.items():

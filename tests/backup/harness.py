@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ class Bench:
             "LYO_BACKUP_BUCKET": BUCKET,
             "LYO_BACKUP_COPY_BUCKET": COPIES,
             "LYO_BACKUP_JOBS": "2",
+            # So that a backup has parts of one table and parts of several.
+            "LYO_BACKUP_PART_BYTES": "65536",
             **extra,
         }
 
@@ -109,3 +112,13 @@ def ended(code: int, output: str, expect: int | None = 0) -> Ended:
     assert expect is None or code == expect, f"exit code {code}\n{output}"
     assert booking_harness.PASSWORD not in output
     return Ended(code, output, events)
+
+
+def rewritten(content: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """A manifest with something changed, its digest made to fit."""
+    document = json.loads(content)
+    document.pop("digest")
+    change(document)
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    document["digest"] = hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(document).encode()

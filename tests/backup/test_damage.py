@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.backup.harness import BUCKET, Bench
+from tests.backup.harness import BUCKET, Bench, rewritten
 from tests.backup.s3_harness import Refusal, Request
 from tests.backup.schema import BOOKINGS
 
@@ -20,16 +18,6 @@ def flip(content: bytes) -> bytes:
     """One bit, in the middle."""
     at = len(content) // 2
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
-
-
-def rewritten(content: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    """A manifest with something changed, its digest made to fit."""
-    document = json.loads(content)
-    document.pop("digest")
-    change(document)
-    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
-    document["digest"] = hashlib.sha256(text.encode()).hexdigest()
-    return json.dumps(document).encode()
 
 
 @pytest.fixture

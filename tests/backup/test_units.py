@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from lyo_backup import codec, copy_rows, parts, said, settings, tenants, upload, verify
+from lyo_backup.database import Found
 from lyo_backup.failures import DamagedError, RefusedError
+from lyo_backup.grouping import grouped
 from lyo_backup.manifest import (
     BadManifestError,
     Manifest,
@@ -23,12 +25,15 @@ from lyo_backup.manifest import (
 )
 from lyo_backup.tenants import ForeignKey
 
+from tests.backup.harness import rewritten
+
 ID = "20261127T030000Z-5f2c81aa"
 BIG = b"".join(b"%d\tciao\n" % n for n in range(300_000))
 
 
-def part(section: str, table: str = "") -> Part:
-    return Part(f"logical/{ID}/parts/{section}{table}", section, table, 10, 20, "0" * 64, "v")
+def part(section: str, *tables: str) -> Part:
+    key = f"logical/{ID}/parts/{section}{'-'.join(tables)}"
+    return Part(key, section, tables, 10, 20, "0" * 64, "v")
 
 
 MANIFEST = Manifest(
@@ -69,12 +74,18 @@ def edited(change: Callable[[dict[str, Any]], Any]) -> bytes:
         (b"{", "no JSON"),
         (b"[]", "no object"),
         (MANIFEST.encode()[:300], "no JSON"),
-        (edited(lambda d: d.update(format=2)), "has format 2"),
+        (edited(lambda d: d.update(format=3)), "has format 3; this program reads 1 and 2"),
         (edited(lambda d: d["tables"][0].update(rows=4)), "changed after it was written"),
         (edited(lambda d: d.pop("digest")), "changed after it was written"),
         (replace(MANIFEST, id="20200101T000000Z-00000000").encode(), "is that of"),
         (replace(MANIFEST, parts=MANIFEST.parts[1:]).encode(), "exactly one part pre-data"),
         (replace(MANIFEST, tables=()).encode(), "tables and parts are not the same"),
+        (
+            replace(
+                MANIFEST, parts=(*MANIFEST.parts, part("data", "public.a")), total_bytes=50
+            ).encode(),
+            "tables and parts are not the same",
+        ),
         (replace(MANIFEST, total_bytes=41).encode(), "total_bytes"),
         (
             replace(MANIFEST, tables=(replace(MANIFEST.tables[0], rows=4),)).encode(),
@@ -86,6 +97,43 @@ def edited(change: Callable[[dict[str, Any]], Any]) -> bytes:
 def test_a_wrong_manifest_is_refused(text: bytes, said: str) -> None:
     with pytest.raises(BadManifestError, match=said):
         decode(text, ID)
+
+
+def test_a_manifest_of_format_1_is_read_as_one_of_today() -> None:
+    """There a part had one table, or none, by the name `table`."""
+
+    def older(document: dict[str, Any]) -> None:
+        document["format"] = 1
+        for entry in document["parts"]:
+            (entry["table"],) = entry.pop("tables") or ("",)
+
+    text = rewritten(MANIFEST.encode(), older)
+    assert b'"tables": []' not in text
+    assert decode(text, ID) == MANIFEST
+
+
+def test_small_tables_share_a_part_and_large_ones_have_their_own() -> None:
+    sizes = [900, 100, 99, 50, 30, 30, 10, 10, 10, 0, 0]
+    tables = [Found("s", f"t{n}", size) for n, size in enumerate(sizes)]
+
+    def groups(most_bytes: int, most_tables: int) -> list[list[int]]:
+        made = grouped(tables, most_bytes, most_tables)
+        assert [table for group in made for table in group] == tables
+        return [[table.bytes for table in group] for group in made]
+
+    assert groups(100, 500) == [[900], [100], [99], [50, 30], [30, 10, 10, 10, 0, 0]]
+    assert groups(100, 3) == [[900], [100], [99], [50, 30], [30, 10, 10], [10, 0, 0]]
+    assert groups(0, 500) == [[size] for size in sizes]
+    assert groups(10_000, 500) == [sizes]
+    assert grouped([], 100) == []
+    crowd = [Found("s", f"t{n}", 8192) for n in range(1001)]
+    assert [len(group) for group in grouped(crowd, settings.PART_BYTES)] == [500, 500, 1]
+
+
+def test_a_part_is_called_by_what_it_has() -> None:
+    assert part("rest").label == "rest"
+    assert part("data", "public.a").label == "public.a"
+    assert part("data", "public.a", "b", "c").label == "public.a and 2 more"
 
 
 @pytest.mark.parametrize("compression", ["zstd:3", "gzip:1", "none"])
@@ -163,20 +211,23 @@ def test_tables_come_after_those_that_they_reference() -> None:
 
 
 def test_rows_of_one_tenant_are_found_in_copys_text() -> None:
+    """Of the tables that are asked for, whether their rows are read or not."""
     text = (
         b'SET x;\nCOPY public.a (id, "Tenant ""x", body) FROM stdin;\n'
-        b'1\tt\\t1\tt\\t1\n2\tother\tt\\t1\n3\tt\\t1\t\\N\n\\.\n\nCOPY public.b ("Tenant ""x") FROM stdin;\nt\\t1\n\\.\n'
+        b"1\tt\\t1\tt\\t1\n2\tother\tt\\t1\n3\tt\\t1\t\\N\n\\.\n\n"
+        b"COPY public.other (a) FROM stdin;\nt\\t1\n\\.\n"
+        b'COPY "My ""s""."."b (c) %" ("Tenant ""x") FROM stdin;\nt\\t1\n\\.\n'
     )
+    wanted = {"public.a": 'Tenant "x', 'My "s"..b (c) %': 'Tenant "x'}
     for size in (1, 7, 1000):
         chunks = [text[at : at + size] for at in range(0, len(text), size)]
-        found = list(copy_rows.matching(copy_rows.lines(chunks), 'Tenant "x', "t\t1"))
-        assert found == [
-            ["id", 'Tenant "x', "body"],
-            b"1\tt\\t1\tt\\t1\n",
-            b"3\tt\\t1\t\\N\n",
-            ['Tenant "x'],
-            b"t\\t1\n",
+        blocks = copy_rows.matching(copy_rows.lines(chunks), wanted, "t\t1")
+        assert [(one.table, one.columns, list(one.rows)) for one in blocks] == [
+            ("public.a", ["id", 'Tenant "x', "body"], [b"1\tt\\t1\tt\\t1\n", b"3\tt\\t1\t\\N\n"]),
+            ('My "s"..b (c) %', ['Tenant "x'], [b"t\\t1\n"]),
         ]
+        unread = copy_rows.matching(copy_rows.lines(chunks), wanted, "t\t1")
+        assert [one.table for one in unread] == list(wanted)
 
 
 def test_settings_name_everything_that_is_wrong() -> None:

@@ -137,23 +137,23 @@ class Measure:
             dump = self.folder / "dump"
             shutil.rmtree(dump, ignore_errors=True)
             argv = ["pg_dump", "--format=directory", f"--jobs={jobs}", f"--compress={compression}"]
-            self._run(BARE, DUMP, jobs, compression, rows, database, [*argv, f"--file={dump}"])
+            self.run(BARE, DUMP, jobs, compression, rows, database, [*argv, f"--file={dump}"])
             target = self.bench.fresh("restored")
             restore = (
                 f"pg_restore --jobs={jobs} --dbname={target} {dump} && psql --quiet -c ANALYZE"
             )
-            self._run(BARE, RESTORE, jobs, compression, rows, target, ["sh", "-c", restore])
+            self.run(BARE, RESTORE, jobs, compression, rows, target, ["sh", "-c", restore])
         self._number += 1
         backup_id = f"20261127T120000Z-{self._number:08x}"
         program = [sys.executable, "-m", "lyo_backup"]
         argv = [*program, "dump", "--id", backup_id]
-        self._run(OURS, DUMP, jobs, compression, rows, database, argv)
+        self.run(OURS, DUMP, jobs, compression, rows, database, argv)
         target = self.bench.fresh("restored")
         argv = [*program, "restore", "--id", backup_id]
-        self._run(OURS, RESTORE, jobs, compression, rows, target, argv)
+        self.run(OURS, RESTORE, jobs, compression, rows, target, argv)
         self.bench.s3.forget(BUCKET, backup_id)
 
-    def _run(
+    def run(
         self,
         case: str,
         what: str,
@@ -162,8 +162,14 @@ class Measure:
         rows: int,
         database: str,
         argv: Sequence[str],
+        part_bytes: str = "",
     ) -> None:
+        """Run a program and keep what it took.
+
+        :param part_bytes: of the parts that small tables share, empty for the program's default.
+        """
         settings = {"LYO_BACKUP_JOBS": str(jobs), "LYO_BACKUP_COMPRESSION": compression}
+        settings["LYO_BACKUP_PART_BYTES"] = part_bytes
         environment = self.bench.environment(database, **settings)
         self.bench.sql("postgres", "CHECKPOINT")
         load = os.getloadavg()[0]
@@ -239,10 +245,10 @@ def report(measured: list[Measured], wide: list[Measured], size: int) -> str:
             goal = f"≥ {GOAL} {'reached' if reached else '**not reached**'}"
         middle = statistics.median(m.seconds for m in ours)
         lines.append(
-            f"| {what} | {jobs} | {compression} | {_spread([m.seconds for m in bare])} "
-            f"| {_spread([m.seconds for m in ours])} | {size / 2**20 / middle:.0f} | {_spread(found, 2)} | {goal} "
-            f"| {_spread([m.cpu for m in bare])} and {_spread([m.cpu for m in ours])} "
-            f"| {_spread([m.load for m in chosen])} |"
+            f"| {what} | {jobs} | {compression} | {spread([m.seconds for m in bare])} "
+            f"| {spread([m.seconds for m in ours])} | {size / 2**20 / middle:.0f} | {spread(found, 2)} | {goal} "
+            f"| {spread([m.cpu for m in bare])} and {spread([m.cpu for m in ours])} "
+            f"| {spread([m.load for m in chosen])} |"
         )
     lines += ["", *_against_default(measured), *_memory(wide)]
     return "\n".join(lines) + "\n"
@@ -283,7 +289,8 @@ def _memory(wide: Sequence[Measured]) -> list[str]:
     return lines
 
 
-def _spread(values: Sequence[float], digits: int = 1) -> str:
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """The middle, and the smallest to the largest."""
     if not values:
         return ""
     middle, low, high = statistics.median(values), min(values), max(values)
