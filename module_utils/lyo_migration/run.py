@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_progress import Progress
 from ..lyo_release import verdict
-from . import checks, effects, events, targets
+from . import checks, contraction, effects, events, targets
 from .lint import Result, lint
 from .snapshot import PlanSnapshot
 from .squawk import SquawkError
@@ -258,7 +258,7 @@ class Migrator:
             self.params.get("ledger"),
             int(self.params["keep"]),
         )
-        return targets.broken(found, plan.after)
+        return contraction.broken(found, plan.after)
 
     def _losses(self, plan: events.Plan) -> list[str]:
         return [] if plan.fresh else effects.losses(plan.migrations, plan.tables())

@@ -29,22 +29,35 @@ TESTS = ROOT / "tests" / "unit"
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 # What decides.
 DECISIONS = (
+    "lyo_backup/decide.py",
+    "lyo_backup/ids.py",
+    "lyo_backup/retention.py",
     "lyo_lock/decide.py",
+    "lyo_migration/contraction.py",
     "lyo_release/decide_*.py",
     "lyo_release/schema.py",
     "lyo_release/stages.py",
     "lyo_release/verdict.py",
+    "lyo_restore/decide.py",
+    "lyo_restore/record.py",
 )
 # The tests that decide about them, with what they share.
 TEST_FILES = (
     "__init__.py",
     "fakes.py",
+    "restores.py",
     "world.py",
+    "test_backup_catalogue.py",
+    "test_backup_decide.py",
+    "test_backup_retention.py",
     "test_decide_deploy.py",
     "test_decide_plan.py",
     "test_decide_rollback.py",
     "test_decision_words.py",
     "test_lock.py",
+    "test_migration_targets.py",
+    "test_restore_decisions.py",
+    "test_restore_record.py",
     "test_retention.py",
     "test_schema.py",
     "test_stages.py",

@@ -254,7 +254,7 @@ def test_a_repeated_run_counts_on_the_snapshot_it_has() -> None:
 def test_a_release_that_needs_the_old_schema_stops_a_contraction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    target = module_code.targets.Target("v1", "can be rolled back to", ("0001",))
+    target = module_code.contraction.Target("v1", "can be rolled back to", ("0001",))
     monkeypatch.setattr(module_code.targets, "read", lambda *_: [target])
     tasks = Tasks((3, planned(DROP, "contract")))
     aws = contracting(tasks)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.lyo_migration.targets import Target, broken, former_releases, read
+from ansible.module_utils.lyo_migration.contraction import Target, broken, former_releases
+from ansible.module_utils.lyo_migration.targets import read
 from ansible.module_utils.lyo_release.schema import Schema
 from ansible.module_utils.lyo_release.task_definition import RELEASE_LABEL, SCHEMA_LABEL
 
