@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -16,12 +17,24 @@ description:
   - Refuses one that seems to hold a secret, because a command is shown in the run's output, in the
     ledger, in ECS's answers and in the process list of the machine that types it. The message does
     not repeat the secret.
+  - Refuses one that migrates the schema, of which nothing would be checked.
 positional: _input
 options:
   _input:
     description: The command.
     type: str
     required: true
+  migration:
+    description: >-
+      The command that migrates; its words before the first option tell it. Behind an entry point of
+      one's own they are looked for everywhere, in a shell's script too.
+    type: list
+    elements: str
+    default: []
+  entrypoint:
+    description: What the command is given to, empty for the image's own.
+    type: str
+    default: ""
 """
 
 EXAMPLES = """
@@ -64,7 +77,21 @@ def secrets_in(words: Sequence[str]) -> Iterable[str]:
             yield "an AWS access key"
 
 
-def lyo_command(command: Any) -> dict[str, Any]:
+def migrates(words: Sequence[str], migration: Sequence[str], entrypoint: Sequence[str]) -> bool:
+    """Whether a command is the one that migrates, whatever its options."""
+    verb = list(itertools.takewhile(lambda word: not word.startswith("-"), migration))
+    if not verb:
+        return False
+    if not entrypoint:
+        return list(words[: len(verb)]) == verb
+    # Nobody knows how many of the words are the program itself: `python -m app`, `sh -c '…'`.
+    every = [part for word in (*entrypoint, *words) for part in re.split(r"[\s;&|()]+", word)]
+    return any(every[at : at + len(verb)] == verb for at in range(len(every)))
+
+
+def lyo_command(
+    command: Any, migration: Sequence[str] = (), entrypoint: str | Sequence[str] = ""
+) -> dict[str, Any]:
     """The words of a command, or its problem."""
     if isinstance(command, str):
         try:
@@ -85,6 +112,16 @@ def lyo_command(command: Any) -> dict[str, Any]:
                 f"The command seems to hold a secret ({', '.join(found)}), and would be shown in many "
                 "places. The task has its secrets as environment variables: name one "
                 "(sh -c '… $DATABASE_PASSWORD'), or keep the value in Secrets Manager and name its ARN."
+            ),
+        }
+    program = entrypoint.split() if isinstance(entrypoint, str) else [*entrypoint]
+    if migrates(argv, migration, program):
+        return {
+            "argv": [],
+            "problem": (
+                "The command migrates the schema, and here nobody would look at what it does. migrate.yml "
+                "does: it lints the SQL, looks at the live database, takes a snapshot where something is "
+                "lost, and gives up rather than hold up the guests."
             ),
         }
     return {"argv": argv, "problem": ""}

@@ -117,6 +117,12 @@ options:
       file:
         description: File on this machine, YAML, JSON, JSON lines or CSV by its ending.
         type: path
+      partial:
+        description: >-
+          There are tenants that are not on this list. What is remembered of them stays, and the whole
+          registration counts as complete only if theirs was.
+        type: bool
+        default: false
       s3:
         description: Object in S3, of the same forms.
         type: dict

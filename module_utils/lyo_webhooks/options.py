@@ -32,6 +32,7 @@ def tenants_spec() -> dict[str, Any]:
         "required": True,
         "options": {
             "file": {"type": "path"},
+            "partial": {"type": "bool", "default": False},
             "s3": {"type": "dict", "options": place},
             "database": {
                 "type": "dict",

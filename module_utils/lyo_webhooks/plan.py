@@ -141,6 +141,7 @@ def note(
     mark: str,
     ended: bool,
     restored: str,
+    partial: bool = False,
 ) -> Registered:
     """Return what is to be remembered of a run, ``before`` itself where nothing is new.
 
@@ -153,6 +154,8 @@ def note(
     :param done: tenants that were written, the app as :data:`APP_MARK`.
     :param ended: the run has come to its end.
     :param restored: record that was brought back, empty without one.
+    :param partial: there are other tenants than those of this run: what is remembered of them stays,
+        and the registration is complete only if theirs was, for the same.
     """
     left = {*plan.steps, *failed} - set(done)
     if plan.app is not None and APP_MARK not in done:
@@ -166,8 +169,18 @@ def note(
         if name in known or name not in left
     }
     complete = ended and not left and not restored
-    confirmed = [] if complete else sorted(set(names) - left - {APP_MARK})
+    good = set(names) - left - {APP_MARK}
     restoring = bool(restored) and (not ended or bool(left))
+    if partial:
+        others = before if before is not None else Registered()
+        marks |= {name: known[name] for name in known if name not in names}
+        same = others.aims_at(*aims)
+        complete = complete and same and others.complete
+        if same:
+            good |= {*(known if others.complete else others.confirmed)} - {*names, APP_MARK}
+        if not restored:
+            restored, restoring = others.restored, others.restoring
+    confirmed = [] if complete else sorted(good)
     new = Registered(*aims, at, complete, marks, confirmed, restored, restoring)
     return before if before is not None and replace(before, at=at) == new else new
 

@@ -183,6 +183,7 @@ class Registration:
             mark=self.mark,
             ended=ended,
             restored=self.restore,
+            partial=bool(self.params["tenants"].get("partial")),
         )
 
     def _predicted(self, *, pending: bool) -> Settled:

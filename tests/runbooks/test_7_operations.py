@@ -193,10 +193,14 @@ def test_a_command_that_cannot_be_run_or_shown_is_refused(environment: Environme
     assert "seems to hold a secret" in run.output
     assert "correct-horse" not in run.output
     missing = f"image={environment.outputs['repository_url']}:never-built"
-    unknown = environment.run("run.yml", "-e", "command=migrate", "-e", missing)
+    unknown = environment.run("run.yml", "-e", "command=smoke", "-e", missing)
     assert unknown.returncode == 2, unknown.output
     assert "never-built" in unknown.output
-    predicted = environment.run("run.yml", "-e", "command=migrate", "--check")
+    migrates = environment.run("run.yml", "-e", "command=migrate", "-e", "release=v2")
+    assert migrates.returncode == 2
+    assert "ansible-playbook migrate.yml -e env=local -e release=v2" in migrates.output
+    assert environment.calls(migrates.started, writes=True) == []
+    predicted = environment.run("run.yml", "-e", "command=smoke", "--check")
     assert predicted.returncode == 0, predicted.output
     assert "PREDICTED" in predicted.output
     assert environment.calls(predicted.started, writes=True) == []

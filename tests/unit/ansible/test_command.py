@@ -48,6 +48,44 @@ def test_a_secret_is_refused_and_not_repeated(command: str, secret: str) -> None
     assert secret not in found["problem"]
 
 
+MIGRATION = ["migrate", "--seed", "tenants.json"]
+
+
+@pytest.mark.parametrize(
+    ("command", "entrypoint"),
+    [
+        ("migrate", ""),
+        ("migrate --contract 0003", ""),
+        (["migrate"], ""),
+        ("-m booking migrate --approve x", "python"),
+        (["-c", "cd /app; python -m booking migrate&&echo done"], "sh"),
+        ("--plan", ["python", "-m", "booking", "migrate"]),
+    ],
+)
+def test_a_migration_is_refused_with_the_runbook_that_checks_it(
+    command: object, entrypoint: str | list[str]
+) -> None:
+    found = lyo_command(command, MIGRATION, entrypoint)
+    assert found["argv"] == []
+    assert "migrate.yml does" in found["problem"]
+
+
+@pytest.mark.parametrize(
+    ("command", "migration", "entrypoint"),
+    [
+        ("seed migrate", MIGRATION, ""),
+        ("migrated", MIGRATION, ""),
+        ("-m booking smoke", MIGRATION, "python"),
+        ("-c 'print(migrate_me)'", MIGRATION, "python"),
+        ("upgrade", ["alembic", "upgrade", "head"], ""),
+        ("migrate", [], ""),
+        ("migrate", ["--migrate"], ""),
+    ],
+)
+def test_what_does_not_migrate_is_run(command: str, migration: list[str], entrypoint: str) -> None:
+    assert lyo_command(command, migration, entrypoint)["problem"] == ""
+
+
 @pytest.mark.parametrize(
     ("command", "word"), [("", "No command"), ("  ", "No command"), ("say 'hi", "split into words")]
 )

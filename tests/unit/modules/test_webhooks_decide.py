@@ -302,6 +302,63 @@ def test_a_new_tenant_that_was_not_written_has_no_mark() -> None:
     assert note(make(found(OLD)), done=["da-mario"]).marks == {"": "new", "da-mario": "new"}
 
 
+OTHERS = {"": "new", "da-mario": "new", "il-faro": "old", "nonna": "new"}
+
+
+@pytest.mark.parametrize(
+    ("complete", "confirmed", "aims", "after"),
+    [
+        # As it was: the others are remembered, and whether all of them are registered.
+        (True, [], AIMS, (True, [])),
+        (False, ["da-mario", "nonna"], AIMS, (False, ["da-mario", "nonna"])),
+        (False, ["nonna"], AIMS, (False, ["da-mario", "nonna"])),
+        # Registered for something else, the others are not for this.
+        (True, [], (OLD, *AIMS[1:]), (False, ["da-mario"])),
+        (False, ["nonna"], (*AIMS[:2], "0"), (False, ["da-mario"])),
+    ],
+)
+def test_a_part_of_the_tenants_says_nothing_about_the_others(
+    complete: bool,
+    confirmed: list[str],
+    aims: tuple[str, str, str],
+    after: tuple[bool, list[str]],
+) -> None:
+    before = Registered(*aims, "then", complete, OTHERS, confirmed)
+    noted = note(make(found(), before), before, partial=True)
+    assert noted.marks == OTHERS
+    assert (noted.complete, noted.confirmed) == after
+    assert (noted.url, noted.graph_version, noted.token_version) == AIMS
+    assert note(make(found(), noted), noted, partial=True) is noted
+    # All of them, it is another matter: who is not among them is no tenant any more.
+    alone = note(make(found(), before), before)
+    assert alone.marks == {"": "new", "da-mario": "new"}
+    assert alone.complete
+
+
+def test_a_part_of_the_tenants_is_never_all_of_them() -> None:
+    first = note(make(found()), partial=True)
+    assert (first.marks, first.complete) == ({"": "new", "da-mario": "new"}, False)
+    before = Registered(*AIMS, "then", True, OTHERS)
+    failed = note(make(found(), before), before, partial=True, failed=["da-mario"])
+    assert (failed.marks, failed.complete, failed.confirmed) == (
+        OTHERS,
+        False,
+        ["il-faro", "nonna"],
+    )
+    on_the_way = note(make(found(OLD), before), before, partial=True, ended=False)
+    assert (on_the_way.complete, on_the_way.confirmed) == (False, ["il-faro", "nonna"])
+
+
+def test_what_was_brought_back_for_the_others_is_so_still() -> None:
+    before = Registered(*AIMS, "then", False, OTHERS, ["nonna"], "webhooks/before/x.json", True)
+    noted = note(make(found(), before), before, partial=True)
+    assert (noted.restored, noted.restoring) == ("webhooks/before/x.json", True)
+    assert not noted.complete
+    own = note(make(found(), before), before, partial=True, restored="webhooks/before/y.json")
+    assert (own.restored, own.restoring) == ("webhooks/before/y.json", False)
+    assert (note(make(found(), before), before).restored) == ""
+
+
 def test_a_deploy_registers_when_url_version_or_token_changed() -> None:
     done = Registered(*AIMS, "then", True)
     assert why_register(done, *AIMS) == ""
