@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, unquote
 
 from botocore.validate import ParamValidator
 from moto.core.exceptions import ServiceException
-from moto.core.model import OperationModel
+from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
-from moto.core.serialize import ResponseDict, get_serializer_class
+from moto.core.serialize import SERIALIZERS, ResponseDict, get_serializer_class
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import HTTPException, NotFound
@@ -143,10 +143,11 @@ class Gateway:
             dropped = True
             answer = _Answer(200 if fault.executed else 0, [], b"", error="ConnectionCut")
         except AwsError as error:
-            answer = _error_answer(target, error)
+            answer = _error_answer(environ, target, error)
         except Exception:
             log.exception("error in %s %s", target.service, _name(target))
             answer = _error_answer(
+                environ,
                 target,
                 AwsError(
                     "InternalFailure",
@@ -282,6 +283,8 @@ def _parse(environ: dict[str, Any], target: _Target) -> dict[str, Any]:
     if target.service == "s3":
         return dict(target.uri_params)
     protocol = determine_request_protocol(operation.service_model, request.content_type)
+    if protocol not in PROTOCOL_PARSERS:
+        raise NotReproducedError(target.service, f"in the protocol {protocol}")
     parsed: dict[str, Any] = PROTOCOL_PARSERS[protocol](operation).parse(
         {
             "method": request.method,
@@ -319,7 +322,7 @@ def _wire(response: ResponseDict) -> _Answer:
     )
 
 
-def _error_answer(target: _Target, error: AwsError) -> _Answer:
+def _error_answer(environ: dict[str, Any], target: _Target, error: AwsError) -> _Answer:
     """The error in the service's own protocol; as JSON for a service that is not known."""
     if target.service not in SERVICES:
         body = json.dumps({"__type": error.code, "message": error.message}).encode()
@@ -327,13 +330,27 @@ def _error_answer(target: _Target, error: AwsError) -> _Answer:
         return _Answer(error.status, headers, body, error.code)
     model = get_service_model(target.service)
     operation = target.operation or model.operation_model(next(iter(model.operation_names)))
-    serializer = get_serializer_class(model.service_name, str(model.protocol))(operation)
+    protocol = _answered_in(model, environ.get("CONTENT_TYPE", ""))
+    serializer = get_serializer_class(model.service_name, protocol)(operation)
     response = serializer.serialize(error)
     answer = _wire(response)
     answer.error = error.code
     if error.status != 400:
         answer.status = error.status
     return answer
+
+
+def _answered_in(model: ServiceModel, content_type: str) -> str:
+    """The protocol of an error: the request's; where that is not spoken here, another of the service's.
+
+    https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html is spoken by CloudWatch too.
+    """
+    try:
+        protocol = determine_request_protocol(model, content_type)
+    except NotImplementedError:
+        protocol = str(model.protocol)
+    spoken = [protocol, *model.metadata.get("protocols", [])]
+    return str(next(name for name in spoken if name in SERIALIZERS))
 
 
 def _error_code(body: bytes, headers: list[tuple[str, str]]) -> str:

@@ -125,7 +125,11 @@ class Terraform:
     ) -> None:
         found = shutil.which(binary)
         if not found:
-            raise TerraformFailure(f"{binary} is not there. Type: make setup")
+            raise TerraformFailure(
+                f"Terraform is not there ({binary}). On a machine of yours: make setup. "
+                "The ops image of ops/Dockerfile has it, the local cloud's has not: "
+                "run this from a machine of yours"
+            )
         if not project.is_dir():
             raise TerraformFailure(f"{project} is not a folder with a Terraform configuration")
         self.binary, self.project, self.data_dir = found, project, data_dir

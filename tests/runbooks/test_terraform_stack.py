@@ -198,7 +198,7 @@ def test_a_backend_that_wants_initialisation_gets_it_next_time(played: Played) -
 
 def test_a_missing_command_is_told(played: Played) -> None:
     played.binary.unlink()
-    with pytest.raises(TerraformFailure, match="Type: make setup"):
+    with pytest.raises(TerraformFailure, match="make setup"):
         played.make()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.lyo_terraform import command
-from ansible.module_utils.lyo_terraform.command import Terraform
+from ansible.module_utils.lyo_terraform.command import Terraform, TerraformFailure
 
 # Interrupted, it finishes what it works on: until a file says that it has.
 FINISHING = """#!{python}
@@ -118,3 +118,14 @@ def test_a_provider_that_outlived_its_terraform_is_nobodys_obstacle(site: Site) 
 def test_where_nothing_runs_nothing_is_waited_for(site: Site) -> None:
     site.terraform.wait_for_interrupted()
     assert site.told == []
+
+
+def test_where_there_is_no_terraform_it_says_where_there_is_one(tmp_path: Path) -> None:
+    """Before anything is written: not even the folder for its data."""
+    missing = tmp_path / ".tools" / "terraform"
+    with pytest.raises(TerraformFailure) as failed:
+        Terraform(str(missing), tmp_path, tmp_path / "data", {}, {}, lambda *_: None)
+    assert str(missing) in str(failed.value)
+    assert "make setup" in str(failed.value)
+    assert "the local cloud's has not" in str(failed.value)
+    assert list(tmp_path.iterdir()) == []
