@@ -333,6 +333,65 @@ options:
         " tasks are being stopped. They decide nothing; RV(verified) says whether all were right.",
     )
 
+    # The same for a list that has to be there.
+    CHECKS = (
+        SMOKE.replace("  smoke:", "  checks:")
+        .replace("Checks at the hook, before production traffic moves.", "The checks, in order.")
+        .replace("    default: []\n    suboptions:", "    required: true\n    suboptions:", 1)
+        .replace("O(smoke.", "O(checks.")
+    )
+
+    # How tasks of the ops program run.
+    PROGRAM = r"""
+options:
+  program:
+    description: >-
+      How the ops program runs, which dumps, restores and compares logical backups, and runs pg_amcheck.
+    type: dict
+    default: {}
+    suboptions:
+      image:
+        description: The ops image. By default that of the task definition C(<name>-ops).
+        type: str
+      container:
+        description: Name of the container.
+        type: str
+        default: ops
+      cpu:
+        description: CPU units of the task.
+        type: str
+        default: "1024"
+      memory:
+        description: Memory of the task in MiB.
+        type: str
+        default: "2048"
+      architecture:
+        description: Processor architecture the image is built for.
+        type: str
+        choices: [X86_64, ARM64]
+        default: X86_64
+      jobs:
+        description: Parts that are dumped or restored at once.
+        type: int
+        default: 2
+      sslmode:
+        description: libpq's C(sslmode).
+        type: str
+        default: verify-full
+      prefix:
+        description: What the keys of logical backups begin with.
+        type: str
+        default: logical/
+      environment:
+        description: Further environment variables.
+        type: dict
+        default: {}
+      timeout:
+        description: Seconds to watch one task. It is not stopped; the same command again watches on.
+        type: int
+        default: 14400
+"""
+
     # How something is restored and looked at.
     RESTORED = r"""
 options:
@@ -386,43 +445,6 @@ options:
           many lines there were.
         type: list
         elements: str
-  program:
-    description: How the ops program runs, which restores logical backups and runs pg_amcheck.
-    type: dict
-    default: {}
-    suboptions:
-      image:
-        description: The ops image. By default that of the task definition C(<name>-ops).
-        type: str
-      cpu:
-        description: CPU units of the task.
-        type: str
-        default: "1024"
-      memory:
-        description: Memory of the task in MiB.
-        type: str
-        default: "2048"
-      architecture:
-        description: Processor architecture the image is built for.
-        type: str
-        choices: [X86_64, ARM64]
-        default: X86_64
-      jobs:
-        description: Tables that are restored at once.
-        type: int
-        default: 2
-      sslmode:
-        description: libpq's C(sslmode).
-        type: str
-        default: verify-full
-      prefix:
-        description: What the keys of logical backups begin with.
-        type: str
-        default: logical/
-      timeout:
-        description: Seconds to watch a task. The same run again watches on.
-        type: int
-        default: 14400
   check_timeout:
     description: Seconds that such a task may take.
     type: int

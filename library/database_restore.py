@@ -25,7 +25,7 @@ attributes:
   diff_mode:
     description: Shows the new instance's parameters.
     support: full
-extends_documentation_fragment: [lyo, lyo.place, lyo.task, lyo.restored]
+extends_documentation_fragment: [lyo, lyo.place, lyo.task, lyo.program, lyo.restored]
 options:
   action:
     description: >-

@@ -25,7 +25,7 @@ attributes:
   diff_mode:
     description: Shows the backups before and after in check mode, and what was removed.
     support: full
-extends_documentation_fragment: [lyo, lyo.place]
+extends_documentation_fragment: [lyo, lyo.place, lyo.program]
 options:
   name:
     description: What the environment's names begin with, also the cache's replication group.
@@ -47,51 +47,6 @@ options:
       since counts.
     type: str
     default: ""
-  program:
-    description: How the ops program runs.
-    type: dict
-    default: {}
-    suboptions:
-      image:
-        description: The ops image. By default that of the task definition C(<name>-ops).
-        type: str
-      container:
-        description: Name of the container.
-        type: str
-        default: ops
-      cpu:
-        description: CPU units of the task.
-        type: str
-        default: "1024"
-      memory:
-        description: Memory of the task in MiB.
-        type: str
-        default: "2048"
-      architecture:
-        description: Processor architecture the image is built for.
-        type: str
-        choices: [X86_64, ARM64]
-        default: X86_64
-      jobs:
-        description: Tables that are dumped or restored at once.
-        type: int
-        default: 2
-      sslmode:
-        description: libpq's C(sslmode).
-        type: str
-        default: verify-full
-      prefix:
-        description: What the keys of logical backups begin with.
-        type: str
-        default: logical/
-      environment:
-        description: Further environment variables.
-        type: dict
-        default: {}
-      timeout:
-        description: Seconds to watch one task. It is not stopped; the same command again watches on.
-        type: int
-        default: 14400
   smoke:
     description: >-
       The application's own smoke test, run on each database that was restored for verification, as a
@@ -213,6 +168,7 @@ record:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.lyo_aws import aws_argument_spec
+from ansible.module_utils.lyo_backup.options import program_spec
 
 _NUMBERS = ("daily", "weekly", "monthly", "yearly", "hours")
 _KINDS = ["snapshot", "cache", "logical"]
@@ -238,26 +194,7 @@ def main() -> None:
             "kinds": {"type": "list", "elements": "str", "choices": _KINDS, "default": _KINDS},
             "verify": {"type": "bool", "default": True},
             "since": {"type": "str", "default": ""},
-            "program": {
-                "type": "dict",
-                "default": {},
-                "options": {
-                    "image": {"type": "str"},
-                    "container": {"type": "str", "default": "ops"},
-                    "cpu": {"type": "str", "default": "1024"},
-                    "memory": {"type": "str", "default": "2048"},
-                    "architecture": {
-                        "type": "str",
-                        "choices": ["X86_64", "ARM64"],
-                        "default": "X86_64",
-                    },
-                    "jobs": {"type": "int", "default": 2},
-                    "sslmode": {"type": "str", "default": "verify-full"},
-                    "prefix": {"type": "str", "default": "logical/"},
-                    "environment": {"type": "dict", "default": {}},
-                    "timeout": {"type": "int", "default": 14400},
-                },
-            },
+            "program": program_spec(),
             "smoke": {
                 "type": "dict",
                 "default": {},

@@ -20,105 +20,11 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: none
-extends_documentation_fragment: [lyo]
+extends_documentation_fragment: [lyo, lyo.checks]
 options:
   aws:
     description: Where and as whom to call AWS. Needed only where a check uses a secret.
     required: false
-  checks:
-    description: The checks, in order.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: Name of the check, as the reader knows it.
-        type: str
-        required: true
-      url:
-        description: The whole address.
-        type: str
-      path:
-        description: Path below the base address.
-        type: str
-      method:
-        description: HTTP method.
-        type: str
-        default: GET
-      headers:
-        description: Headers to send.
-        type: dict
-        default: {}
-      secret_headers:
-        description: Headers whose values are secrets, name to a dict of C(arn) and C(key).
-        type: dict
-        default: {}
-      body:
-        description: Body to send. Anything but a string is sent as JSON.
-        type: raw
-      status:
-        description: Status codes that are right.
-        type: list
-        elements: int
-        default: [200]
-      json:
-        description: What the JSON answer must contain, other members are ignored.
-        type: dict
-      contains:
-        description: Text that the answer must contain.
-        type: str
-      timeout:
-        description: Seconds one request may take.
-        type: float
-        default: 5.0
-      attempts:
-        description: How often to try before the check has failed.
-        type: int
-        default: 5
-      delay:
-        description: Seconds between two attempts.
-        type: float
-        default: 1.0
-      handshake:
-        description: Ask as Meta does when it verifies a webhook, and expect the challenge back.
-        type: dict
-        suboptions:
-          verify_token:
-            description: Secret with the verify token.
-            type: dict
-            required: true
-            suboptions:
-              arn:
-                description: ARN or name of the secret.
-                type: str
-                required: true
-              key:
-                description: Key of a JSON secret.
-                type: str
-          wrong:
-            description: Send a wrong token. Set O(checks.status) to what is expected then.
-            type: bool
-            default: false
-      signature:
-        description: Sign the body as Meta does (C(X-Hub-Signature-256)).
-        type: dict
-        suboptions:
-          app_secret:
-            description: Secret with the app secret.
-            type: dict
-            required: true
-            suboptions:
-              arn:
-                description: ARN or name of the secret.
-                type: str
-                required: true
-              key:
-                description: Key of a JSON secret.
-                type: str
-          wrong:
-            description: Send a wrong signature. Set O(checks.status) to what is expected then.
-            type: bool
-            default: false
   base_url:
     description: Address that the paths are below.
     type: str

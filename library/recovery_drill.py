@@ -24,7 +24,7 @@ attributes:
   diff_mode:
     description: There is nothing to compare.
     support: none
-extends_documentation_fragment: [lyo, lyo.place, lyo.task, lyo.restored]
+extends_documentation_fragment: [lyo, lyo.place, lyo.task, lyo.program, lyo.restored]
 options:
   source:
     description: What to restore from.

@@ -26,7 +26,7 @@ attributes:
   diff_mode:
     description: Shows each write and why.
     support: full
-extends_documentation_fragment: [lyo]
+extends_documentation_fragment: [lyo, lyo.task]
 options:
   env:
     description: Name of the environment.
@@ -154,41 +154,9 @@ options:
             type: int
             default: 300
   task:
-    description: What the task is made from that asks the database, as for the module ecs_run_task.
-    type: dict
-    default: {}
-    suboptions:
-      cpu:
-        description: CPU units of the task. By default the outputs' value.
-        type: str
-      memory:
-        description: Memory of the task in MiB. By default the outputs' value.
-        type: str
-      architecture:
-        description: Processor architecture the image is built for.
-        type: str
-        choices: [X86_64, ARM64]
-        default: X86_64
-      environment:
-        description: Environment variables of the container.
-        type: dict
-        default: {}
-      secrets:
-        description: Variables from Secrets Manager or Parameter Store, name to ARN.
-        type: dict
-        default: {}
-      command:
-        description: Not used here.
-        type: list
-        elements: str
-      stop_timeout:
-        description: Seconds between SIGTERM and SIGKILL.
-        type: int
-        default: 60
-      health_command:
-        description: Not used here.
-        type: list
-        elements: str
+    description: >-
+      What the task is made from that asks the database, as for the module ecs_run_task. Command and health
+      check are not used.
   skip_invalid:
     description: >-
       Leave out tenants whose entry or token is wrong, tell them as failed and do the others. By

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..lyo_backup.options import program_spec
 from ..lyo_release.options import task_spec
 
 
@@ -35,24 +36,7 @@ def restored_spec() -> dict[str, Any]:
                 "count": {"type": "list", "elements": "str"},
             },
         },
-        "program": {
-            "type": "dict",
-            "default": {},
-            "options": {
-                "image": {"type": "str"},
-                "cpu": {"type": "str", "default": "1024"},
-                "memory": {"type": "str", "default": "2048"},
-                "architecture": {
-                    "type": "str",
-                    "choices": ["X86_64", "ARM64"],
-                    "default": "X86_64",
-                },
-                "jobs": {"type": "int", "default": 2},
-                "sslmode": {"type": "str", "default": "verify-full"},
-                "prefix": {"type": "str", "default": "logical/"},
-                "timeout": {"type": "int", "default": 14400},
-            },
-        },
+        "program": program_spec(),
         "check_timeout": {"type": "int", "default": 900},
         "timeout": {"type": "int", "default": 7200},
     }
