@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .. import lyo_rds
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_release.patience import patiently
 from .program import Target
 from .snapshots import FIRST_PAUSE_SECONDS, POLL_SECONDS, tag_list
 
 TAG = "lyo:scratch"
-GONE = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault"})
 # States from which no instance becomes available by itself.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
 _DEAD = frozenset(
@@ -153,14 +153,7 @@ class Instances:
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Return the instance of that name, None without one."""
-        try:
-            answer = self._aws.call("rds", "describe_db_instances", DBInstanceIdentifier=name)
-        except AwsFailure as failure:
-            if failure.code in GONE:
-                return None
-            raise
-        found: list[dict[str, Any]] = answer.get("DBInstances") or []
-        return found[0] if found else None
+        return lyo_rds.find(self._aws, name)
 
     def create(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Ask for an instance; after a lost answer it is found."""
@@ -204,25 +197,5 @@ class Instances:
             pause = min(POLL_SECONDS, pause * 2)
 
     def delete(self, name: str) -> None:
-        """Delete an instance with everything of it; one that is gone or going is no failure.
-
-        https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html
-        """
-        try:
-            self._aws.call(
-                "rds",
-                "delete_db_instance",
-                DBInstanceIdentifier=name,
-                SkipFinalSnapshot=True,
-                DeleteAutomatedBackups=True,
-            )
-        except AwsFailure as failure:
-            if failure.code not in GONE and not self._going(failure, name):
-                raise
-
-    def _going(self, failure: AwsFailure, name: str) -> bool:
-        """Whether it was refused because somebody has asked for it already."""
-        if not failure.code.startswith("InvalidDBInstanceState"):
-            return False
-        instance = self.find(name)
-        return instance is None or instance.get("DBInstanceStatus") == "deleting"
+        """Delete an instance with everything of it; one that is gone or going is no failure."""
+        lyo_rds.delete(self._aws, name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from .. import lyo_rds
 from ..lyo_aws import Aws, AwsFailure
 from ..lyo_leftovers.decide import of_environment
 from ..lyo_release.patience import patiently
@@ -14,7 +15,6 @@ from . import template
 from .decide import AVAILABLE, LOST
 
 _POLL_SECONDS = (1.0, 2.0, 5.0, 10.0)
-_GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 
 Tell = Callable[[str, str], None]
 
@@ -44,14 +44,7 @@ class Instances:
 
     def one(self, identifier: str) -> dict[str, Any] | None:
         """Return an instance, None where there is none."""
-        try:
-            answer = self.aws.call("rds", "describe_db_instances", DBInstanceIdentifier=identifier)
-        except AwsFailure as failure:
-            if failure.code in _GONE:
-                return None
-            raise
-        found: dict[str, Any] = answer["DBInstances"][0]
-        return found
+        return lyo_rds.find(self.aws, identifier)
 
     def backups(self) -> list[dict[str, Any]]:
         """Return the automated backups, also of instances that are gone; not those of drills."""
@@ -149,7 +142,7 @@ class Instances:
         found = self.one(identifier)
         if found is None:
             return
-        if found["DBInstanceStatus"] != "deleting":
+        if found["DBInstanceStatus"] != lyo_rds.DELETING:
             if found.get("DeletionProtection"):
                 # Nothing of it can be changed before it is there: what a killed run has just begun.
                 if found["DBInstanceStatus"] not in (AVAILABLE, "stopped", *LOST):
@@ -164,7 +157,7 @@ class Instances:
             last: dict[str, Any] = {"SkipFinalSnapshot": True}
             if final and found["DBInstanceStatus"] not in LOST:
                 last = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": final}
-            self._begin_to_delete(identifier, keep, last)
+            lyo_rds.delete(self.aws, identifier, DeleteAutomatedBackups=not keep, **last)
         began, looks = self._clock(), 0
         while self.one(identifier) is not None:
             waited = self._clock() - began
@@ -176,23 +169,6 @@ class Instances:
             self._tell("delete", f"{identifier} is being deleted, {waited:.0f} s")
             self._sleep(_POLL_SECONDS[min(looks, len(_POLL_SECONDS) - 1)])
             looks += 1
-
-    def _begin_to_delete(self, identifier: str, keep: bool, last: Mapping[str, Any]) -> None:
-        try:
-            self.aws.call(
-                "rds",
-                "delete_db_instance",
-                DBInstanceIdentifier=identifier,
-                DeleteAutomatedBackups=not keep,
-                **last,
-            )
-        except AwsFailure as failure:
-            # Somebody, or a call of ours whose answer was lost, was faster.
-            if failure.code in _GONE:
-                return
-            now = self.one(identifier)
-            if now is not None and now["DBInstanceStatus"] != "deleting":
-                raise
 
 
 def new_name(name: str, kind: str, now: datetime) -> str:
