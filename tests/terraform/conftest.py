@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TERRAFORM = ROOT / ".tools/bin/terraform"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+PlanOf = Callable[[str], dict[str, Any]]
 
 
 @contextlib.contextmanager
@@ -94,20 +97,28 @@ def terraform(configuration: Path) -> Iterator[Run]:
         yield run
 
 
-def plan_of(terraform: Run, environment: str) -> list[Instance]:
-    """Every managed resource that is planned."""
-    output = terraform(
-        "test",
-        "-json",
-        "-verbose",
-        "-test-directory=tests/environments",
-        f"-var-file={environment}.tfvars",
-    ).stdout
+def plan_documents(terraform: Run, *arguments: str) -> dict[str, dict[str, Any]]:
+    """What is planned by `terraform test`, by the name of the `run`."""
+    output = terraform("test", "-json", "-verbose", *arguments).stdout
     events = [json.loads(line) for line in output.splitlines()]
-    return planned(next(event["test_plan"] for event in events if event["type"] == "test_plan"))
+    return {
+        event["@testrun"]: event["test_plan"] for event in events if event["type"] == "test_plan"
+    }
 
 
 @pytest.fixture(scope="session")
-def plans(terraform: Run) -> dict[str, list[Instance]]:
-    """The plan of every environment."""
-    return {environment: plan_of(terraform, environment) for environment in ENVIRONMENTS}
+def environment_plan(terraform: Run) -> PlanOf:
+    """A function that returns what is planned of an environment; planned once, which takes half a minute."""
+
+    @functools.cache
+    def plan(environment: str) -> dict[str, Any]:
+        folder, values = "-test-directory=tests/environments", f"-var-file={environment}.tfvars"
+        return plan_documents(terraform, folder, values)["plan"]
+
+    return plan
+
+
+@pytest.fixture(scope="session")
+def plans(environment_plan: PlanOf) -> dict[str, list[Instance]]:
+    """Every managed resource that is planned, by environment."""
+    return {environment: planned(environment_plan(environment)) for environment in ENVIRONMENTS}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,27 +11,17 @@ from module_utils.lyo_cost import report, savings, tables
 from module_utils.lyo_cost.estimate import Estimator
 from module_utils.lyo_cost.resources import Environment, from_plan
 from module_utils.lyo_cost.rules import RULES
-from tests.terraform.conftest import ROOT, Run
+from tests.terraform.conftest import ROOT, PlanOf, Run, plan_documents
 
 PRICES = ROOT / "prices"
 SAVINGS = savings.load(PRICES / "savings.toml")
 AS_VARIABLES = [saving for saving in SAVINGS if saving.terraform]
 
 
-def plans(terraform: Run, *arguments: str) -> dict[str, dict[str, Any]]:
-    """Plan documents by the name of their run."""
-    output = terraform("test", "-json", "-verbose", *arguments).stdout
-    events = [json.loads(line) for line in output.splitlines()]
-    return {
-        event["@testrun"]: event["test_plan"] for event in events if event["type"] == "test_plan"
-    }
-
-
 @pytest.fixture(scope="module")
-def production(terraform: Run) -> Environment:
+def production(environment_plan: PlanOf) -> Environment:
     """What production's variables come to."""
-    arguments = ("-test-directory=tests/environments", "-var-file=production.tfvars")
-    return from_plan(plans(terraform, *arguments)["plan"])
+    return from_plan(environment_plan("production"))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +83,9 @@ run "saving_{number}" {{
     folder = configuration / "tests/savings"
     folder.mkdir()
     (folder / "savings.tftest.hcl").write_text(text)
-    found = plans(terraform, "-test-directory=tests/savings", "-var-file=production.tfvars")
+    found = plan_documents(
+        terraform, "-test-directory=tests/savings", "-var-file=production.tfvars"
+    )
     return {name: from_plan(plan) for name, plan in found.items()}
 
 

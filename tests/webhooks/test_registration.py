@@ -24,6 +24,12 @@ def overrides(registrar: Registrar) -> dict[str, str]:
     }
 
 
+def noted(registrar: Registrar) -> dict[str, Any]:
+    """What is remembered of the registration."""
+    found: dict[str, Any] = json.loads(registrar.cloud.objects["webhooks/registered.json"])
+    return found
+
+
 def test_a_first_registration_is_read_back_proven_noted_and_needs_no_second(
     registrar: Registrar,
 ) -> None:
@@ -119,6 +125,33 @@ def test_a_new_verify_token_is_registered_everywhere_once(registrar: Registrar) 
     registrar.double.clear_calls()
     assert registrar.begun(token_version="2")["verdict"] == "UNCHANGED"
     assert registrar.written() == []
+
+
+def test_a_run_for_one_tenant_forgets_nobodys_token(registrar: Registrar) -> None:
+    """With a list that is not all of them: who has the former token is still known, and registered next."""
+    registrar.begun()
+    before = noted(registrar)
+    registrar.receiver.verify_tokens = {"new-verify-token", VERIFY_TOKEN}
+    registrar.set_app(f"new-verify-token {VERIFY_TOKEN}")
+    path = registrar.folder / "one.json"
+    path.write_text(json.dumps(registrar.rows[1:2]))
+    some = {"file": str(path), "partial": True}
+    assert registrar.begun(token_version="2", tenants=some)["verdict"] == "REGISTERED"
+    after = noted(registrar)
+    assert set(after["marks"]) == set(before["marks"])
+    new = {name for name, mark in after["marks"].items() if mark != before["marks"][name]}
+    assert new == {"", "t1"}
+    assert (before["complete"], after["complete"]) == (True, False)
+    assert registrar.begun(token_version="2", tenants=some)["verdict"] == "UNCHANGED"
+    assert noted(registrar) == after
+    registrar.double.clear_calls()
+    assert registrar.begun(token_version="2")["verdict"] == "REGISTERED"
+    written = {call["object_id"] for call in registrar.written()}
+    assert registrar.accounts["t1"] not in written
+    assert {registrar.accounts["t0"], registrar.accounts["t2"]} <= written
+    end = noted(registrar)
+    assert end["complete"]
+    assert len(set(end["marks"].values())) == 1
 
 
 def test_a_token_that_the_application_does_not_take_yet_stops_before_any_write(
