@@ -21,6 +21,7 @@ _SERVER = (
     "No space left",
     "could not extend",
     "out of memory",
+    "out of shared memory",  # locks: max_locks_per_transaction
     "connection to server",
     "server closed the connection",
     "terminating connection",
