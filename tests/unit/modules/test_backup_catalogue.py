@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -21,6 +23,8 @@ OLD, NEW = "20261126T130501Z-0000000a", "20261127T130501Z-abcdef12"
 def test_an_id_says_when_and_goes_into_names_and_back() -> None:
     assert ids.new(NOW, "abcdef12") == NEW
     assert ids.new(NOW) != ids.new(NOW)
+    assert ids.valid(ids.new(NOW))
+    assert not ids.valid("latest")
     assert ids.began(NEW) == NOW
     name = ids.snapshot_name("lyo-local", NEW)
     assert name == "lyo-local-backup-20261127t130501z-abcdef12"
@@ -36,11 +40,29 @@ def test_an_id_says_when_and_goes_into_names_and_back() -> None:
         "backup-20261127t130501z-abcdef12",
         "lyo-local-final",
         "lyo-local-migrate-0123456789ab-2026112713050",
+        "lyo-local-migrate-0123456789ab-20261327130501",  # no such month
     ],
 )
 def test_what_is_not_ours_is_nobodys(name: str) -> None:
     assert ids.backup_of(name) == ("", "")
     assert ids.migration_of(name) == ("", None)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine's clock is in another zone."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_an_id_has_the_time_in_utc_wherever_it_is_made() -> None:
+    assert ids.new(NOW, "abcdef12") == NEW
+    rome = NOW.astimezone(timezone(timedelta(hours=1)))
+    assert ids.new(rome, "abcdef12") == NEW
 
 
 def listing(*keys: str) -> list[dict[str, Any]]:

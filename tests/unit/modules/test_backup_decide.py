@@ -265,7 +265,7 @@ def test_a_snapshot_without_a_time_has_the_one_of_its_name() -> None:
     old = Snapshot(snapshot(9).name, SOURCE, AVAILABLE)
     migrated = before_migration(36, at=False)
     by_hand = Snapshot("by-hand", SOURCE, AVAILABLE)
-    every = [snapshot(0), old, migrated, by_hand]
+    every = [by_hand, snapshot(0), old, migrated]
     assert d.surplus_snapshots(every, NOTHING_STAYS, "snapshot", NOW) == names(migrated, old)
 
 

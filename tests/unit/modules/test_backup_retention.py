@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,12 +90,52 @@ def test_what_is_being_made_and_what_was_promised_stay() -> None:
     assert gone(backups, NONE) == ["30"]
 
 
+def test_each_one_says_why_it_stays() -> None:
+    backups = [
+        backup(1),
+        backup(10, complete=False),
+        backup(20, until=NOW + timedelta(days=1.5)),
+        backup(30),
+    ]
+    assert keep(backups, Policy(0, 0, 0, 0, 48), NOW) == {
+        "1": ["young", "the last one"],
+        "10": ["not complete"],
+        "20": ["promised until 2026-11-29"],
+    }
+    assert keep([backup(40)], Policy(1, 1, 1, 1, 0), NOW) == {
+        "40": ["daily", "weekly", "monthly", "yearly", "the last one"]
+    }
+
+
+def test_at_the_very_end_of_its_time_it_goes() -> None:
+    backups = [backup(0), backup(2), backup(3, until=NOW)]
+    assert gone(backups, Policy(0, 0, 0, 0, 48)) == ["3", "2"]
+
+
 def test_one_that_is_not_complete_is_never_the_last_one() -> None:
     assert "5" in keep([backup(0, complete=False), backup(5)], NONE, NOW)
 
 
 def test_a_clock_that_goes_ahead_loses_nothing() -> None:
     assert gone([backup(-1), backup(0)], Policy(1, 0, 0, 0, 1)) == []
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine's clock is in another zone."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_day_is_utcs_whatever_the_zone_of_this_machine() -> None:
+    # In Tokyo it is the 28th already from 15:00 on.
+    late = Backup("late", datetime(2026, 11, 27, 16, 0, tzinfo=UTC))
+    early = Backup("early", datetime(2026, 11, 27, 14, 0, tzinfo=UTC))
+    assert gone([early, late], Policy(2, 0, 0, 0, 0), late.at) == ["early"]
 
 
 def test_a_day_is_the_same_wherever_it_is_asked() -> None:

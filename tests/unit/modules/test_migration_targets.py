@@ -82,3 +82,6 @@ def test_a_release_that_the_contracted_schema_no_longer_serves_is_in_the_way() -
 def test_a_release_that_does_not_say_what_it_runs_on_is_in_the_way() -> None:
     [line] = broken([Target("v0", "carries the traffic", ())], AFTER)
     assert "does not say which schema it runs on" in line
+    old = Target("v1", "can be rolled back to", ("0001",))
+    lines = broken([Target("v0", "carries the traffic", ()), old], AFTER)
+    assert [text.split()[0] for text in lines] == ["v0", "v1"]
