@@ -185,6 +185,11 @@ options:
         description: Stop watching after this many seconds; the deployment goes on.
         type: int
         default: 7200
+"""
+
+    # What a deployment of somebody else is to who wants one.
+    IN_PROGRESS = r"""
+options:
   in_progress:
     description: >-
       What to do when another release is just being deployed, V(refuse) it or V(wait) for its end.

@@ -25,7 +25,7 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: full
-extends_documentation_fragment: [lyo, lyo.outputs, lyo.task, lyo.deployment, lyo.smoke, lyo.outside]
+extends_documentation_fragment: [lyo, lyo.outputs, lyo.task, lyo.deployment, lyo.in_progress, lyo.smoke, lyo.outside]
 options:
   image:
     description: Image, with digest.

@@ -11,7 +11,8 @@ description:
   - >-
     Starts a service deployment of what serves already, so that new tasks come as blue/green, are
     checked through the test listener and take the traffic: for secrets that were rotated, or tasks
-    that are not what they should be.
+    that are not what they should be. Strategy, bake time and alarms are those of O(deployment), not what
+    the last deployment has left in the service.
   - >-
     A restart that is under way is followed, not started twice. While another release is being
     deployed it is refused.
@@ -24,24 +25,18 @@ attributes:
   diff_mode:
     description: There is nothing to compare.
     support: none
-extends_documentation_fragment: [lyo, lyo.place, lyo.smoke]
+extends_documentation_fragment: [lyo, lyo.place, lyo.deployment, lyo.smoke]
 options:
   smoke:
     description: >-
       Checks at the hook, before production traffic moves. Paths are below the outputs'
       C(test_url).
-  max_failed_tasks:
-    description: Turn back after this many of the new tasks have failed before they took traffic.
-    type: int
-    default: 3
-  healthy_timeout:
-    description: Turn back when the new tasks are not healthy after this many seconds.
-    type: int
-    default: 900
-  timeout:
-    description: Stop watching after this many seconds; the deployment goes on.
-    type: int
-    default: 7200
+  release_alarms:
+    description: >-
+      Take the alarms of the outputs (C(alarms.release)) that turn a release back, whatever
+      O(deployment.alarms) says.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -49,6 +44,8 @@ EXAMPLES = r"""
   ecs_restart:
     aws: "{{ lyo_aws }}"
     env: production
+    deployment: {strategy: CANARY, bake_time_minutes: 15}
+    release_alarms: true
     smoke:
       - name: health
         path: /health
@@ -90,7 +87,7 @@ record:
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.lyo_aws import aws_argument_spec
 from ansible.module_utils.lyo_operate.spec import place_spec
-from ansible.module_utils.lyo_release.options import checks_spec
+from ansible.module_utils.lyo_release.options import checks_spec, deployment_spec
 
 
 def main() -> None:
@@ -99,9 +96,8 @@ def main() -> None:
             **aws_argument_spec(),
             **place_spec(),
             "smoke": checks_spec(),
-            "max_failed_tasks": {"type": "int", "default": 3},
-            "healthy_timeout": {"type": "int", "default": 900},
-            "timeout": {"type": "int", "default": 7200},
+            "deployment": deployment_spec(),
+            "release_alarms": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -23,7 +23,7 @@ attributes:
   diff_mode:
     description: Shows before and after.
     support: full
-extends_documentation_fragment: [lyo, lyo.app, lyo.task, lyo.deployment]
+extends_documentation_fragment: [lyo, lyo.app, lyo.task, lyo.deployment, lyo.in_progress]
 options:
   env:
     description: Name of the environment.

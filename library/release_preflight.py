@@ -25,7 +25,7 @@ attributes:
   diff_mode:
     description: There is nothing to compare.
     support: none
-extends_documentation_fragment: [lyo, lyo.outputs, lyo.task, lyo.deployment]
+extends_documentation_fragment: [lyo, lyo.outputs, lyo.task, lyo.deployment, lyo.in_progress]
 options:
   env:
     description: Name of the environment.

@@ -14,7 +14,7 @@ from typing import Any
 from ..lyo_aws import Aws
 from ..lyo_checks import failures, run_checks
 from ..lyo_progress import Progress
-from ..lyo_release import decide_deploy, live, result, verdict
+from ..lyo_release import decide_deploy, live, request, result, verdict
 from ..lyo_release.follow import Follower, Outcome, find_new, recent
 from ..lyo_release.reasons import Witness, event_lines
 from ..lyo_release.task_definition import image_of, release_of
@@ -40,8 +40,20 @@ class Restart:
         self.cluster, self.service = outputs["cluster_name"], outputs["service_name"]
         self.sleep, self.clock = sleep, clock
 
+    @property
+    def deployment(self) -> dict[str, Any]:
+        """How the new tasks take over, as a release would, with the alarms that turn it back."""
+        wanted = dict(self.params["deployment"])
+        if self.params["release_alarms"]:
+            wanted["alarms"] = list((self.outputs.get("alarms") or {}).get("release") or ())
+        return wanted
+
     def start(self, state: live.State) -> str:
-        """Start the deployment with the service's own configuration; return its ARN."""
+        """Start the deployment and return its ARN.
+
+        With the configuration of the environment: the service has that of the last deployment,
+        whatever was tried then.
+        """
         known = {d["serviceDeploymentArn"] for d in recent(self.aws, self.cluster, self.service)}
 
         def find() -> dict[str, Any] | None:
@@ -58,6 +70,7 @@ class Restart:
             cluster=self.cluster,
             service=self.service,
             taskDefinition=state.live,
+            deploymentConfiguration=request.deployment_configuration(self.deployment),
             forceNewDeployment=True,
         )
         hint = str(answer["service"].get("currentServiceDeployment") or "")
@@ -68,9 +81,9 @@ class Restart:
         """Follow the deployment as a release is followed."""
         groups = list(self.outputs["target_group_arns"].values())
         limits = decide_deploy.Limits(
-            max_failed_tasks=int(self.params["max_failed_tasks"]),
-            healthy_timeout=float(self.params["healthy_timeout"]),
-            timeout=float(self.params["timeout"]),
+            max_failed_tasks=int(self.params["deployment"]["max_failed_tasks"]),
+            healthy_timeout=float(self.params["deployment"]["healthy_timeout"]),
+            timeout=float(self.params["deployment"]["timeout"]),
         )
         follower = Follower(
             self.aws,

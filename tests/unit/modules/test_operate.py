@@ -27,7 +27,16 @@ PARAMS: dict[str, Any] = {
     "aws": AWS,
     "env": "production",
     "smoke": [],
-    "max_failed_tasks": 3,
+    "deployment": {
+        "strategy": "BLUE_GREEN",
+        "bake_time_minutes": 7,
+        "pause_timeout_minutes": 30,
+        "alarms": [],
+        "max_failed_tasks": 3,
+        "healthy_timeout": 60,
+        "timeout": 60,
+    },
+    "release_alarms": False,
     "healthy_timeout": 60,
     "timeout": 60,
     "begin": False,
@@ -126,13 +135,33 @@ def test_a_restart_deploys_what_serves_and_is_followed() -> None:
     done = do(restart.work, aws)
     assert not done.failed, done
     assert done.answer["verdict"] == "RESTARTED"
-    assert aws.named("update_service") == [
-        {"cluster": "lyo", "service": "lyo", "taskDefinition": f"{DEFINITION}:1",
-         "forceNewDeployment": True}
-    ]  # fmt: skip
+    (update,) = aws.named("update_service")
+    configuration = update.pop("deploymentConfiguration")
+    assert update == {"cluster": "lyo", "service": "lyo", "taskDefinition": f"{DEFINITION}:1",
+                      "forceNewDeployment": True}  # fmt: skip
+    assert (configuration["strategy"], configuration["bakeTimeInMinutes"]) == ("BLUE_GREEN", 7)
+    assert configuration["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
+    assert [hook["targetType"] for hook in configuration["lifecycleHooks"]] == ["PAUSE"]
     assert aws.named("continue_service_deployment")[0]["action"] == "CONTINUE"
     assert done.answer["record"]["deployment"] == DEPLOYMENT
     assert done.answer["record"]["release"] == "v1"
+
+
+@pytest.mark.parametrize(
+    ("own", "named", "wanted"),
+    [(True, [], ["high-5xx"]), (True, ["mine"], ["high-5xx"]), (False, ["mine"], ["mine"])],
+)
+def test_a_restart_is_turned_back_by_the_alarms_of_a_release(
+    own: bool, named: list[str], wanted: list[str]
+) -> None:
+    world = World()
+    world.script = [hook(), DONE]
+    aws = cloud(world, {**OUTPUTS, "alarms": {"release": ["high-5xx"]}})
+    deployment = {**PARAMS["deployment"], "alarms": named}
+    do(restart.work, aws, deployment=deployment, release_alarms=own)
+    (update,) = aws.named("update_service")
+    alarms = update["deploymentConfiguration"]["alarms"]
+    assert alarms == {"alarmNames": wanted, "enable": True, "rollback": True}
 
 
 def test_a_restart_that_is_under_way_is_not_started_twice() -> None:
