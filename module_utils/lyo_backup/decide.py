@@ -235,7 +235,7 @@ def surplus_snapshots(
     backups = []
     for snapshot in snapshots:
         backup, (_, before) = ids.backup_of(snapshot.name)[1], ids.migration_of(snapshot.name)
-        at = snapshot.at or before or (ids.began(backup) if backup else None)
+        at = snapshot.at or before or ids.began(backup)
         if at is None:
             continue
         until = at + timedelta(days=keep.migration_days) if before else None

@@ -108,7 +108,7 @@ def test_what_was_complete_once_is_never_removed_as_a_rest() -> None:
 
 def test_a_copy_that_broke_off_is_removed_unless_it_goes_on_or_can_go_on() -> None:
     left, busy, again = (logical(days, complete=False) for days in (1, 2, 3))
-    uploads = [(one.id, one.id, "u") for one in (left, busy)]
+    uploads = [(one.id, f"key {one.id}", "u") for one in (left, busy)]
     found = d.Found(
         logical=[logical(3), logical(1, complete=False)],
         copies=[logical(0), left, busy, again],
