@@ -1,4 +1,4 @@
-"""S3: moto's, with two things set right: a condition of bucket policies, and what a lock forbids.
+"""S3: moto's, with three things set right: conditions of bucket policies, what a lock forbids, a leak.
 
 moto evaluates a bucket policy without its conditions, so `Deny unless aws:SecureTransport` would
 deny everything. A call to this cloud's endpoint counts as one over TLS, as every call to AWS's is:
@@ -8,17 +8,21 @@ moto keeps locked versions from being deleted, but lets anybody shorten or lift 
 object where its lock is asked for, suspends the versions of a bucket with object lock, and takes an
 upload's lock for nothing:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+
+It lists versions from copies of every object with its content, and keeps the copies for ever.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicy, PermissionResult
-from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
 from localcloud.api import AwsError, NotReproducedError
@@ -133,6 +137,20 @@ def _key_response_post(
     return _MOTO_KEY_RESPONSE_POST(self, request, body, bucket_name, query, key_name)
 
 
+def _without_content(self: FakeKey, _: dict[int, Any]) -> FakeKey:
+    """A copy for a listing: it has no content, and nobody keeps it."""
+    etag = self.etag.strip('"')  # made from the content, where nobody has asked for it yet
+    copied: FakeKey = object.__new__(type(self))
+    copied.__dict__ |= self.__dict__ | {
+        "_etag": etag,
+        "_value_buffer": tempfile.SpooledTemporaryFile(),  # noqa: SIM115 - the copy closes its own
+        "multipart": None,
+        "lock": threading.Lock(),
+        "disposed": True,
+    }
+    return copied
+
+
 _MOTO_KEY_RESPONSE_GET = S3Response._key_response_get
 _MOTO_PUT_OBJECT_RETENTION = S3Response.put_object_retention
 _MOTO_PUT_BUCKET_VERSIONING = S3Backend.put_bucket_versioning
@@ -146,3 +164,4 @@ def register(cloud: Cloud) -> None:  # noqa: ARG001 - every service registers wi
     S3Response.put_object_retention = _put_object_retention  # type: ignore[method-assign]
     S3Backend.put_bucket_versioning = _put_bucket_versioning  # type: ignore[method-assign]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]
+    FakeKey.__deepcopy__ = _without_content  # type: ignore[attr-defined]
