@@ -76,7 +76,11 @@ def test_a_release_that_the_contracted_schema_no_longer_serves_is_in_the_way() -
     old = Target("v1", "can be rolled back to", ("0001",))
     assert broken([good], AFTER) == []
     [line] = broken([good, old], AFTER)
-    assert line.startswith("v1 can be rolled back to and runs on 0001; contracted to 0003")
+    assert line == (
+        "v1 can be rolled back to and runs on 0001; contracted to 0003, the schema serves 0002 or 0003"
+    )
+    [line] = broken([Target("v0", "served before", ("0000", "0001"))], AFTER)
+    assert "runs on 0000 or 0001; contracted" in line
 
 
 def test_a_release_that_does_not_say_what_it_runs_on_is_in_the_way() -> None:
