@@ -35,10 +35,14 @@ def constant_traffic(environment: Environment) -> Iterator[Load]:
 
 
 class Customer:
-    """One customer of one restaurant, writing over WhatsApp."""
+    """One customer of one restaurant, writing over WhatsApp.
 
-    def __init__(self, environment: Environment) -> None:
+    :param phone_number_id: the restaurant's.
+    """
+
+    def __init__(self, environment: Environment, phone_number_id: str = PHONE_NUMBER_ID) -> None:
         outputs = environment.outputs
+        self.phone_number_id = phone_number_id
         self.url = outputs["api_url"]
         self._secrets = environment.secret(outputs["whatsapp_secret_arn"])
         self._tls = ssl.create_default_context(cafile=environment.ca_bundle)
@@ -76,7 +80,7 @@ class Customer:
                                 "field": "messages",
                                 "value": {
                                     "messaging_product": "whatsapp",
-                                    "metadata": {"phone_number_id": PHONE_NUMBER_ID},
+                                    "metadata": {"phone_number_id": self.phone_number_id},
                                     "messages": [
                                         {
                                             "from": self.wa_id,
