@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -196,6 +196,18 @@ def test_what_another_run_has_made_meanwhile_is_shared() -> None:
     assert d.shared(found, "cache", since) == ""
     assert d.shared(found, "logical", None) == ""
     assert d.shared(found, "snapshot", None) == ""
+
+
+def test_dumps_that_were_cut_off_at_their_end_are_ended_the_newest_first_and_two_at_most() -> None:
+    def marked(one: Logical) -> Logical:
+        return replace(one, keys=(*one.keys, f"logical/{one.id}/began.json"))
+
+    cut = [marked(logical(days)) for days in (5, 4, 3, 2)]
+    half = marked(logical(1, complete=False))
+    found = d.Found(logical=[*cut, half, logical(0)], running=[task("copy", 3)])
+    assert d.to_end(found) == [ident(2), ident(3)]
+    busy = d.Found(logical=found.logical, running=[task("dump", 3)])
+    assert d.to_end(busy) == [ident(2), ident(4)]
 
 
 def test_the_runs_own_backup_is_copied_first_and_two_more() -> None:
