@@ -70,6 +70,13 @@ class Load:
         self._stop.set()
         self._thread.join()
 
+    def wait_for(self, answer: str, seconds: float = 10) -> None:
+        """Until an answer has come: a busy machine may ask rarely."""
+        deadline = time.monotonic() + seconds
+        while not self.answers[answer]:
+            assert time.monotonic() < deadline, (answer, self.answers)
+            time.sleep(0.01)
+
     @property
     def failed(self) -> dict[str, int]:
         return {what: n for what, n in self.answers.items() if not what.startswith("r")}
@@ -115,7 +122,9 @@ class Site:
         answer = self.ecs.register_task_definition(**definition(container, family="web"))
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
-    def release(self, mode: str = "good", *, hooks: Any = (), **more: Any) -> str:
+    def release(
+        self, mode: str = "good", *, hooks: Any = (), bake: int = BAKE_MINUTES, **more: Any
+    ) -> str:
         """UpdateService with a new release under BLUE_GREEN; the name that it answers with."""
         self.releases += 1
         name = f"r{self.releases}"
@@ -126,7 +135,7 @@ class Site:
             loadBalancers=self.balancers,
             deploymentConfiguration={
                 "strategy": "BLUE_GREEN",
-                "bakeTimeInMinutes": BAKE_MINUTES,
+                "bakeTimeInMinutes": bake,
                 "lifecycleHooks": list(hooks),
                 "deploymentCircuitBreaker": {"enable": True, "rollback": True},
             },
@@ -354,9 +363,11 @@ def test_a_hook_turns_a_release_back(site: Site, how: str) -> None:
 def test_stopping_during_bake_flips_the_weights_and_starts_no_task(site: Site) -> None:
     before, kept = get(site.production), site.tasks()
     with Load(site.production) as load:
-        name = site.release()
+        # Longer than a busy machine takes to look at it; stopping cuts it short.
+        name = site.release(bake=30)
         baking = site.stage("BAKE_TIME")
         both = site.tasks()
+        load.wait_for(name)
         site.ecs.stop_service_deployment(
             serviceDeploymentArn=baking["serviceDeploymentArn"], stopType="ROLLBACK"
         )
