@@ -6,27 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backup.harness import BUCKET, COPIES, ID, Bench, Postgres
-from tests.backup.s3_harness import S3
+from tests.backup.harness import ID, Bench
 from tests.backup.schema import fill
-from tests.localcloud import booking_harness
+from tests.backup.servers import servers
 
 
 @pytest.fixture(scope="session")
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    folder = tmp_path_factory.mktemp("backup")
-    postgres = Postgres(folder)
-    postgres.start()
-    s3 = S3(f"{booking_harness.NETWORK}.8")
-    s3.start()
-    s3.bucket(BUCKET, lock=True)
-    s3.bucket(COPIES, lock=True)
-    made = Bench(postgres, s3)
-    made.fresh("live")
-    fill(made, "live")
-    yield made
-    s3.stop()
-    postgres.stop()
+    with servers(tmp_path_factory.mktemp("backup"), lock=True) as made:
+        made.fresh("live")
+        fill(made, "live")
+        yield made
 
 
 @pytest.fixture

@@ -28,10 +28,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from localcloud.dataplane.postgres import binaries
-from tests.backup.harness import BUCKET, COPIES, Bench, Postgres
-from tests.backup.s3_harness import S3
+from tests.backup.harness import BUCKET, Bench
+from tests.backup.servers import servers
 from tests.bench.commands import ROOT
-from tests.localcloud import booking_harness
 
 GOAL = 0.9
 TENANTS = 100
@@ -321,33 +320,26 @@ def main(argv: list[str]) -> int:
             flush=True,
         )
 
-    with tempfile.TemporaryDirectory(prefix="lyo-bench-") as name:
-        postgres, s3 = Postgres(Path(name)), S3(f"{booking_harness.NETWORK}.8")
-        postgres.start()
-        s3.start()
-        try:
-            s3.bucket(BUCKET)
-            s3.bucket(COPIES)
-            bench = Bench(postgres, s3)
-            measure = Measure(bench, Path(name), keep)
-            for count in (FEW, MANY):
-                measure.wide(count)
-                measure.round(count, 2, PLAIN)
-            database = measure.prepare(arguments.rows)
-            size = int(
-                bench.sql(
-                    database,
-                    "SELECT sum(pg_table_size(c.oid)) FROM pg_class c WHERE relkind = 'r'"
-                    " AND relnamespace = 'public'::regnamespace",
-                )[0][0]
-            )
-            for _ in range(arguments.rounds):
-                for jobs in arguments.jobs:
-                    for compression in (SAME, DEFAULT):
-                        measure.round(arguments.rows, jobs, compression)
-        finally:
-            s3.stop()
-            postgres.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="lyo-bench-") as name,
+        servers(Path(name)) as bench,
+    ):
+        measure = Measure(bench, Path(name), keep)
+        for count in (FEW, MANY):
+            measure.wide(count)
+            measure.round(count, 2, PLAIN)
+        database = measure.prepare(arguments.rows)
+        size = int(
+            bench.sql(
+                database,
+                "SELECT sum(pg_table_size(c.oid)) FROM pg_class c WHERE relkind = 'r'"
+                " AND relnamespace = 'public'::regnamespace",
+            )[0][0]
+        )
+        for _ in range(arguments.rounds):
+            for jobs in arguments.jobs:
+                for compression in (SAME, DEFAULT):
+                    measure.round(arguments.rows, jobs, compression)
     page = arguments.output / "backup.md"
     page.write_text(report(measured, wide, size))
     print(f"bench: {page} is written")

@@ -22,11 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from localcloud.dataplane.postgres import binaries
-from tests.backup.harness import BUCKET, Bench, Postgres
-from tests.backup.s3_harness import S3
+from tests.backup.harness import BUCKET, Bench
+from tests.backup.servers import servers
 from tests.bench.backup import BARE, DUMP, OURS, RESTORE, SAME, Measure, Measured, spread
 from tests.bench.commands import ROOT
-from tests.localcloud import booking_harness
 
 ALONE = "a part each"
 WHO = {BARE: "`pg_dump`, `pg_restore`", OURS: "`lyo_backup`", ALONE: "`lyo_backup`, a part each"}
@@ -130,28 +129,22 @@ def main(argv: list[str]) -> int:
             flush=True,
         )
 
-    with tempfile.TemporaryDirectory(prefix="lyo-bench-") as name:
-        postgres, s3 = Postgres(Path(name)), S3(f"{booking_harness.NETWORK}.8")
-        postgres.start()
-        s3.start()
-        try:
-            s3.bucket(BUCKET)
-            bench = Bench(postgres, s3)
-            database = bench.fresh("small")
-            fill(bench, database, arguments.tables)
-            measure = Measure(bench, Path(name), keep)
-            for number in range(1, arguments.rounds + 1):
-                one_round(
-                    measure,
-                    database,
-                    arguments.tables,
-                    arguments.jobs,
-                    number,
-                    alone=not arguments.skip_alone,
-                )
-        finally:
-            s3.stop()
-            postgres.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="lyo-bench-") as name,
+        servers(Path(name)) as bench,
+    ):
+        database = bench.fresh("small")
+        fill(bench, database, arguments.tables)
+        measure = Measure(bench, Path(name), keep)
+        for number in range(1, arguments.rounds + 1):
+            one_round(
+                measure,
+                database,
+                arguments.tables,
+                arguments.jobs,
+                number,
+                alone=not arguments.skip_alone,
+            )
     page = arguments.output / "many_tables.md"
     page.write_text(report(measured))
     print(f"bench: {page} is written")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -46,16 +44,6 @@ def test_an_id_says_when_and_goes_into_names_and_back() -> None:
 def test_what_is_not_ours_is_nobodys(name: str) -> None:
     assert ids.backup_of(name) == ("", "")
     assert ids.migration_of(name) == ("", None)
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This machine's clock is in another zone."""
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.usefixtures("elsewhere")

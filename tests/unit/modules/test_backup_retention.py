@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,16 +116,6 @@ def test_one_that_is_not_complete_is_never_the_last_one() -> None:
 
 def test_a_clock_that_goes_ahead_loses_nothing() -> None:
     assert gone([backup(-1), backup(0)], Policy(1, 0, 0, 0, 1)) == []
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This machine's clock is in another zone."""
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.usefixtures("elsewhere")
