@@ -271,6 +271,8 @@ def test_a_release_is_watched_minute_by_minute_and_never_without_traffic(
         assert {metric["period"] for metric in metrics_of(alarms[name])} == {60}
         assert alarms[name]["evaluation_periods"] <= 3
         assert alarms[name]["treat_missing_data"] == "notBreaching"
+    # Three whole minutes: a task that starts within two has failed checks in each of three.
+    assert {metric["stat"] for metric in metrics_of(alarms["release-unhealthy"])} == {"Minimum"}
     latency = {q["id"]: q["expression"] for q in alarms["release-latency"]["metric_query"]}
     assert latency["value"].startswith("IF(requests >= 20, ")
     # Each group by itself, or a canary's errors would be lost among the requests of the rest.

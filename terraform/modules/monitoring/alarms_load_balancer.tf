@@ -21,6 +21,9 @@ locals {
   unhealthy_queries = { for colour, dimensions in local.target_groups : colour => {
     metric = { namespace = "AWS/ApplicationELB", name = "UnHealthyHostCount", stat = "Maximum", dimensions = dimensions }
   } }
+  steadily_unhealthy_queries = { for colour, query in local.unhealthy_queries :
+    colour => { metric = merge(query.metric, { stat = "Minimum" }) }
+  }
   healthy_queries = { for colour, dimensions in local.target_groups : colour => {
     metric = { namespace = "AWS/ApplicationELB", name = "HealthyHostCount", stat = "Maximum", dimensions = dimensions }
   } }
@@ -140,11 +143,13 @@ locals {
       missing   = "notBreaching" # no request, no latency
     }
     release-unhealthy = {
-      severity  = null
-      runbook   = "unhealthy-hosts"
-      means     = "Watched by deployments: a task has failed the load balancer's health checks for three minutes."
-      first     = "nothing, ECS turns the deployment back; deploy.yml says so."
-      queries   = merge(local.unhealthy_queries, { value = { label = "Unhealthy targets", expression = local.both_groups } })
+      severity = null
+      runbook  = "unhealthy-hosts"
+      means    = "Watched by deployments: a task has failed the load balancer's health checks for three minutes."
+      first    = "nothing, ECS turns the deployment back; deploy.yml says so."
+      # The least of each minute: the most of it would count three minutes from what began in one, went on
+      # through the next and ended in the third, and turn back a release that only starts slowly.
+      queries   = merge(local.steadily_unhealthy_queries, { value = { label = "Unhealthy targets", expression = local.both_groups } })
       period    = 60
       periods   = 3
       threshold = 0
