@@ -7,12 +7,12 @@ thread of its own for each job keeps pg_dump reading meanwhile.
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import zstandard
+from zlib_ng import zlib_ng as zlib  # the same streams as zlib's, at half the CPU time
 
 _GZIP = 31  # zlib's window bits for a gzip header
 # Bytes decompressed at once: a small compressed chunk may become a huge one.

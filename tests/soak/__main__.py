@@ -128,7 +128,8 @@ def _page(steps: list[results.Step], rows: list[results.Row], rate: float) -> st
         f"{os.cpu_count()} cores, Python {platform.python_version()}, local cloud at speed {SPEED}. "
         "Latency counts from when a request was due, without the 3-second ones. The steady state is "
         "the minute before the first step and the pauses between steps. The runbooks run on one of these "
-        "cores, at a lower priority (nice 10); everything else, the new tasks' start included, on all."
+        "cores, at a lower priority (nice 10); everything else on all, a task's first seconds with little weight: "
+        "where people release, neither Ansible nor a starting task takes CPU from the tasks that serve."
     )
     return "\n\n".join([BEGIN, measured, results.table(rows), how, END])
 
