@@ -182,6 +182,8 @@ def leave(guard: Callable[[Aws], None], options: Mapping[str, Any], keep: int) -
             os._exit(0)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Ansible's own processes have a handler for it, which is not for this one.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _close_all_but(keep)
         leave_run()
         guard(Aws(options))

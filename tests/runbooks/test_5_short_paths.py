@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.recorder import RecordedCall
-from tests.runbooks.harness import Environment, Run
+from tests.runbooks.harness import ROOT, Environment, Run
 
 # So long that nothing is over before the rollback.
 LONG_BAKE = {
@@ -33,17 +33,28 @@ def v2_live(environment: Environment) -> None:
 class Counted:
     """A runbook and what it took.
 
-    :ivar modules: the modules it started, in their order.
+    :ivar modules: the modules of ours that it ran, in their order.
+    :ivar apart: the modules that had a process of their own, with Python and all imports begun anew.
     :ivar tasks: how many tasks were run or skipped; each is a process of Ansible's.
     :ivar calls: its API calls.
     """
 
     def __init__(self, environment: Environment, folder: Path, *arguments: str) -> None:
-        kept = {"ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_REMOTE_TMP": str(folder)}
+        folder.mkdir(exist_ok=True)
+        taken = folder / "taken"
+        kept = {
+            "ANSIBLE_KEEP_REMOTE_FILES": "1",
+            "ANSIBLE_REMOTE_TMP": str(folder),
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/callback_plugins:{ROOT}/tests/runbooks/plugins",
+            "ANSIBLE_CALLBACKS_ENABLED": "lyo_progress,actions_taken",
+            "LYO_ACTIONS_TAKEN": str(taken),
+        }
         self.run: Run = environment.run(*arguments, environment=kept)
         assert self.run.returncode == 0, self.run.output
-        files = sorted(folder.glob("*/AnsiballZ_*.py"), key=lambda file: file.stat().st_mtime)
-        self.modules = [file.stem.removeprefix("AnsiballZ_") for file in files]
+        ours = {file.stem for file in (ROOT / "library").glob("*.py")}
+        self.modules = [action for action in taken.read_text().split() if action in ours]
+        packed = folder.glob("*/AnsiballZ_*.py")
+        self.apart = {file.stem.removeprefix("AnsiballZ_") for file in packed}
         recap = re.search(r"ok=(\d+) .* skipped=(\d+) ", self.run.output)
         assert recap, self.run.output
         self.tasks = int(recap[1]) + int(recap[2])
@@ -60,6 +71,7 @@ def test_nothing_to_do_is_one_module_and_a_dozen_reads(
     counted = Counted(environment, tmp_path, "deploy.yml")
     assert "UNCHANGED" in counted.run.output
     assert counted.modules == ["release_plan"]
+    assert not counted.apart
     assert counted.tasks <= 7
     # Ten; one more where the live task definition is not the family's newest, one for webhooks.
     assert len(counted.calls) <= 12, [call.operation for call in counted.calls]
@@ -80,6 +92,7 @@ def test_release_and_rollback_during_bake(environment: Environment, tmp_path: Pa
         "ecr_image",
         "release_retention",
     }
+    assert not release.apart & set(steps)
     once = ("RunTask", "UpdateService", "ContinueServiceDeployment")
     found = release.writes("ecs")
     assert {name: found[name] for name in once} == dict.fromkeys(once, 1)
@@ -91,5 +104,6 @@ def test_release_and_rollback_during_bake(environment: Environment, tmp_path: Pa
     ]
     assert rollback.modules[0] == "ecs_rollback"
     assert len(rollback.modules) <= 6
+    assert not rollback.apart
     assert rollback.writes("ecs") == {"StopServiceDeployment": 1}
     assert "ROLLED_BACK release v2" in rollback.run.output

@@ -1,0 +1,1 @@
+lyo_in_process.py
