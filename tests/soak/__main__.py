@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from localcloud.dataplane.tasks import weight
 from tests.load import Load
 from tests.load.report import Outcome, read_outcomes
 from tests.runbooks.deployment import SPEED, Deployment
@@ -79,8 +81,9 @@ def _without_scale_in(environment: Environment) -> Iterator[None]:
         scaling.scale_in(suspended=False)
 
 
-def _give_way() -> None:
-    """Leave most of the machine to what serves: whoever types the runbooks has another one than the tasks.
+@contextmanager
+def _giving_way(environment: Environment) -> Iterator[None]:
+    """Leave most of the machine to what serves: the control plane and who types the runbooks have others.
 
     Where the kernel groups processes by session, a nice value counts within its session alone, and Ansible
     begins one for each task. Which cores may be used is inherited all the same.
@@ -88,6 +91,12 @@ def _give_way() -> None:
     """
     os.nice(10)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    daemon = int(json.loads((environment.state_dir / "daemon.json").read_text())["pid"])
+    weight.weigh(daemon, weight.LIGHT)
+    try:
+        yield
+    finally:
+        weight.weigh(daemon, weight.ORDINARY)
 
 
 def _soak(
@@ -107,9 +116,9 @@ def _soak(
             outcomes=file,
         ) as load,
     ):
-        _give_way()
         try:
-            soak.run(arguments.requests / arguments.rate)
+            with _giving_way(environment):
+                soak.run(arguments.requests / arguments.rate)
         finally:
             print(load.stop().summary())
     started, outcomes = read_outcomes(file)
@@ -128,8 +137,8 @@ def _page(steps: list[results.Step], rows: list[results.Row], rate: float) -> st
         f"{os.cpu_count()} cores, Python {platform.python_version()}, local cloud at speed {SPEED}. "
         "Latency counts from when a request was due, without the 3-second ones. The steady state is "
         "the minute before the first step and the pauses between steps. The runbooks run on one of these "
-        "cores, at a lower priority (nice 10); everything else on all, a task's first seconds with little weight: "
-        "where people release, neither Ansible nor a starting task takes CPU from the tasks that serve."
+        "cores, at a lower priority (nice 10); everything else on all, AWS's APIs and a task's first seconds with "
+        "little weight: where people release, none of them takes CPU from the tasks that serve."
     )
     return "\n\n".join([BEGIN, measured, results.table(rows), how, END])
 

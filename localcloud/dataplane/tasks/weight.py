@@ -17,14 +17,14 @@ from pathlib import Path
 #: busy machine it is not kept from starting.
 LIGHT_SECONDS = 3.0
 #: As nice values weigh: a tenth of an ordinary session.
-_LIGHT, _ORDINARY = 10, 0
+LIGHT, ORDINARY = 10, 0
 #: Without privileges only ten changes a second are allowed, in all sessions together.
 _PATIENCE = 5.0
 
 
 def start_light(pid: int, seconds: float = LIGHT_SECONDS) -> None:
     """Make the session of a process light for some wall seconds; nothing where Linux does not group by session."""
-    if _weigh(pid, _LIGHT):
+    if weigh(pid, LIGHT):
         timer = threading.Timer(seconds, _restore, [pid])
         timer.daemon = True
         timer.start()
@@ -32,14 +32,17 @@ def start_light(pid: int, seconds: float = LIGHT_SECONDS) -> None:
 
 def _restore(pid: int) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while not _weigh(pid, _ORDINARY) and time.monotonic() < deadline:
+    while not weigh(pid, ORDINARY) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
-def _weigh(pid: int, nice: int) -> bool:
-    """Whether the session has this weight now, or has none any more."""
+def weigh(pid: int, nice: int) -> bool:
+    """Give a process's session a weight; whether it has it now, or has ended.
+
+    :param nice: as of a process: 0 is ordinary, each step up weighs a fifth less.
+    """
     try:
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
     except OSError as error:
-        return nice == _ORDINARY and error.errno != errno.EAGAIN
+        return nice == ORDINARY and error.errno != errno.EAGAIN
     return True

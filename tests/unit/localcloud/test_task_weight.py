@@ -54,7 +54,7 @@ def test_a_change_that_came_too_soon_after_another_is_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers = iter([False, False, True])
-    monkeypatch.setattr(weight, "_weigh", lambda pid, nice: next(answers))  # noqa: ARG005
+    monkeypatch.setattr(weight, "weigh", lambda pid, nice: next(answers))  # noqa: ARG005
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # noqa: ARG005
     weight._restore(1)
     assert next(answers, None) is None
