@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from localcloud.dataplane.tasks import weight
 from tests.load import Load
 from tests.load.report import Outcome, read_outcomes
 from tests.runbooks.deployment import SPEED, Deployment
 from tests.runbooks.harness import ROOT, Environment
 from tests.runbooks.scaling import Scaling
-from tests.soak import results
+from tests.soak import results, weight
 from tests.soak.steps import Sequence
 
 PAGE = ROOT / "docs" / "zero-downtime.md"
@@ -94,7 +93,8 @@ def _giving_way(environment: Environment) -> Iterator[None]:
     daemon = int(json.loads((environment.state_dir / "daemon.json").read_text())["pid"])
     weight.weigh(daemon, weight.LIGHT)
     try:
-        yield
+        with weight.Starters(environment.state_dir):
+            yield
     finally:
         weight.weigh(daemon, weight.ORDINARY)
 

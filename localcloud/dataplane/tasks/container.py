@@ -20,7 +20,6 @@ from localcloud.dataplane.tasks.health import HealthCheck, HealthTracker
 from localcloud.dataplane.tasks.image import Command
 from localcloud.dataplane.tasks.leftovers import kill_leftovers
 from localcloud.dataplane.tasks.logpump import Channel, Deliver, LogPump
-from localcloud.dataplane.tasks.weight import start_light
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +105,6 @@ class Container:
             stderr=subprocess.PIPE if deliver else None,
         )
         limits.apply(self._process.pid)
-        start_light(self._process.pid)
         for pipe in (self._process.stdout, self._process.stderr):
             if deliver is not None and pipe is not None:
                 self._channels.append(pump.add(pipe, deliver))

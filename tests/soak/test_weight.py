@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.dataplane.tasks import weight
+from tests.soak import weight
 
 GROUPED = Path("/proc/self/autogroup").exists()
 
@@ -58,3 +58,20 @@ def test_a_change_that_came_too_soon_after_another_is_made_again(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # noqa: ARG005
     weight._restore(1)
     assert next(answers, None) is None
+
+
+def test_what_a_local_cloud_starts_is_light_and_what_runs_already_is_not(
+    process: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "children"
+    folder.mkdir()
+    (folder / "1.json").touch()
+    made: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weight, "start_light", made.append)
+        with weight.Starters(tmp_path):
+            (folder / f"{process.pid}.json").touch()
+            deadline = time.monotonic() + 30
+            while not made and time.monotonic() < deadline:
+                time.sleep(0.01)
+    assert made == [process.pid]
