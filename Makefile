@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit molecule bench down clean lock chaos soak coverage mutation
+.PHONY: help setup demo test lint unit molecule bench down clean lock chaos soak recovery coverage mutation
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 # Ours alone: a user's own Ansible configuration must not change what a target does.
@@ -37,6 +37,9 @@ bench: setup ## measure the runbooks against other tools (40 minutes, quiet mach
 
 soak: setup ## 50,000 requests over releases, rollbacks, kills and scaling: none may fail
 	@python -m tests.soak --write
+
+recovery: setup ## lose the database in every way and recover it, while guests book (30 minutes)
+	@python -m tests.recovery --write
 
 coverage: setup ## the tests take every branch of the decision code, or fail
 	@python -m tests.mutation --coverage
