@@ -85,15 +85,38 @@ def _drill(site: Site) -> str:
     return f"RTO {figures[1]} s, RPO {figures[2]} s; rows: {rows[1]}"
 
 
+def _ends(site: Site) -> str:
+    """What is wrong once the former instances are released, empty where nothing is."""
+    _told("release_old, and a deploy that must have nothing to do")
+    try:
+        site.release_old()
+        deploy = site.environment.run("deploy.yml")
+        assert "UNCHANGED" in deploy.output, deploy.output  # nor has Terraform anything to do
+    except Exception as error:
+        traceback.print_exc()
+        return str(error) or type(error).__name__
+    return ""
+
+
 def _page(
-    results: list[Result], refused: list[refusals.Refusal], drill: str, *, terraform_last: bool
+    results: list[Result],
+    refused: list[refusals.Refusal],
+    drill: str,
+    *,
+    ended: bool,
+    terraform_last: bool,
 ) -> str:
     acknowledged = sum(one.acknowledged for one in results)
     missing = sum(one.missing + one.rows_missing for one in results)
     measured = (
         f"Measured on {datetime.now(UTC):%d %B %Y} by `python -m tests.recovery`: {len(results)} of {len(LOSSES)} "
         f"losses, {acknowledged:,} messages acknowledged before the points that were restored. **{missing} messages "
-        f"or rows are missing.** `drill.yml` on the same environment: {drill}."
+        f"or rows are missing.** `drill.yml` on the same environment: {drill}. "
+        + (
+            "At the end `release_old=true` deleted the former instances, and `deploy.yml` had nothing to do."
+            if ended
+            else "**FAILED**: releasing the former instances at the end, or the deploy after it."
+        )
     )
     how = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, local cloud at speed {SPEED}: what RDS takes "
@@ -121,19 +144,23 @@ def main() -> int:
         _told(f"drill: {drill}")
         refused = [] if arguments.losses else refusals.all_of(site, _told)
         results = _all(site, arguments.losses or list(LOSSES), arguments.minutes)
-        site.release_old()
-        deploy = site.environment.run("deploy.yml")
-        assert "UNCHANGED" in deploy.output, deploy.output  # nor has Terraform anything to do
+        ends = _ends(site)
     finally:
         deployment.remove()
     print(table(results))
-    good = all(one.good for one in results) and all(one.good for one in refused)
+    good = not ends and all(one.good for one in results) and all(one.good for one in refused)
     if arguments.write:
         text = PAGE.read_text()
         before, _, rest = text.partition(BEGIN)
         PAGE.write_text(
             before
-            + _page(results, refused, drill, terraform_last=arguments.terraform_last)
+            + _page(
+                results,
+                refused,
+                drill,
+                ended=not ends,
+                terraform_last=arguments.terraform_last,
+            )
             + rest.partition(END)[2]
         )
     return 0 if good else 1

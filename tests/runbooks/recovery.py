@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPException
 from itertools import pairwise
 from typing import Any
 
@@ -60,8 +61,8 @@ class Guests:
             guest.wa_id = f"39{number:010d}"
             try:
                 status, message = guest.say(f"Tavolo per {number % 8 + 1} domani alle 20:00")
-            except OSError:
-                continue
+            except (OSError, HTTPException):
+                status = 0
             if status == 200:
                 self.acknowledged.append((message, datetime.now(UTC)))
             self._stop.wait(0.05)
