@@ -85,6 +85,15 @@ def _drill(site: Site) -> str:
     return f"RTO {figures[1]} s, RPO {figures[2]} s; rows: {rows[1]}"
 
 
+def _refused(site: Site) -> list[refusals.Refusal]:
+    """What was refused, and not so where asking for it broke off."""
+    try:
+        return refusals.all_of(site, _told)
+    except Exception as error:
+        traceback.print_exc()
+        return [refusals.Refusal("what must be refused", (), "it broke off", (str(error),))]
+
+
 def _ends(site: Site) -> str:
     """What is wrong once the former instances are released, empty where nothing is."""
     _told("release_old, and a deploy that must have nothing to do")
@@ -142,8 +151,8 @@ def main() -> int:
         assert image.returncode == 0, image.output
         drill = _drill(site)
         _told(f"drill: {drill}")
-        refused = [] if arguments.losses else refusals.all_of(site, _told)
         results = _all(site, arguments.losses or list(LOSSES), arguments.minutes)
+        refused = [] if arguments.losses else _refused(site)
         ends = _ends(site)
     finally:
         deployment.remove()

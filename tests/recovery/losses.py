@@ -201,13 +201,13 @@ def everything_deleted(site: Site) -> Result:
 LOSSES: dict[str, Callable[[Site], Result]] = {
     one.__name__: one
     for one in (
-        tenant_alone,
-        table_dropped,
-        bad_migration,
-        data_folder,
         instance_deleted,
         instance_and_backups_deleted,
         everything_deleted,
+        data_folder,
+        table_dropped,
         tenant_deleted,
+        tenant_alone,
+        bad_migration,
     )
 }
