@@ -157,6 +157,11 @@ _MOTO_PUT_BUCKET_VERSIONING = S3Backend.put_bucket_versioning
 _MOTO_KEY_RESPONSE_POST = S3Response._key_response_post
 
 
+def list_without_content() -> None:
+    """Let moto list versions without copying what they hold."""
+    FakeKey.__deepcopy__ = _without_content  # type: ignore[attr-defined]
+
+
 def register(cloud: Cloud) -> None:  # noqa: ARG001 - every service registers with its cloud
     """Extend moto's buckets."""
     FakeBucket.get_permission = _permission  # type: ignore[method-assign,assignment]
@@ -164,4 +169,4 @@ def register(cloud: Cloud) -> None:  # noqa: ARG001 - every service registers wi
     S3Response.put_object_retention = _put_object_retention  # type: ignore[method-assign]
     S3Backend.put_bucket_versioning = _put_bucket_versioning  # type: ignore[method-assign]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]
-    FakeKey.__deepcopy__ = _without_content  # type: ignore[attr-defined]
+    list_without_content()

@@ -13,6 +13,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
+from localcloud.services.s3 import list_without_content
+
 ACCOUNT, REGION = "123456789012", "eu-south-1"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIALYOBACKUPTESTS",
@@ -70,6 +72,7 @@ class S3:
         assert host.startswith("127.")
         self.endpoint = f"http://{host}:{port}"
         self.door = Door()
+        list_without_content()
         self._moto: Any = DomainDispatcherApplication(create_backend_app)
         self._lock, self._moto_lock = threading.Lock(), threading.Lock()
         self._server = make_server(host, port, self._serve, threaded=True)
@@ -148,7 +151,7 @@ class S3:
             dict.__setitem__(keys, key, [one for one, _ in versions])
 
     def forget(self, bucket: str, within: str) -> None:
-        """Remove every object whose key contains this: moto copies all of them for each listing."""
+        """Remove every object whose key contains this: moto keeps them in memory."""
         keys = self._keys(bucket)
         for key in [key for key in list(keys) if within in key]:
             keys.pop(key)
