@@ -65,7 +65,7 @@ def decoded(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
                 yield piece
         elif kind == "gzip":
             yield from _gunzipped(chunks)
-    except (zstandard.ZstdError, zlib.error) as error:
+    except (zstandard.ZstdError, zlib.error) as error:  # type: ignore[misc] # its stub is wrong
         raise CorruptError(str(error)) from error
     for chunk in chunks:
         if kind == "none":
