@@ -29,6 +29,8 @@ def upgrade() -> None:
     op.execute("CREATE TABLE IF NOT EXISTS counted_work (revision text NOT NULL)")
     op.execute("INSERT INTO counted_work VALUES ('{revision}')")
 '''
+# It meets no row; whoever plans it cannot know, and takes a snapshot before it.
+LOSS = '    op.execute("DELETE FROM outbox WHERE 1 = 0")\n'
 STUB = '''"""known to the database already"""
 
 from __future__ import annotations
@@ -63,11 +65,14 @@ class Application:
                 STUB.format(revision=self.revision)
             )
 
-    def renew(self) -> None:
-        """Become a release that nobody has built: source, migration and dashboard are new."""
+    def renew(self, *, loses: bool = False) -> None:
+        """Become a release that nobody has built: source, migration and dashboard are new.
+
+        :param loses: whether a snapshot has to be taken before its migration.
+        """
         before, self.revision = self.revision, f"{max(1000, int(self.revision)) + 1:04}"
         (self._versions / f"{self.revision}_counted.py").write_text(
-            MIGRATION.format(revision=self.revision, before=before)
+            MIGRATION.format(revision=self.revision, before=before) + (LOSS if loses else "")
         )
         image = re.sub(r"(?m)^(\[releases\.v2\]\n)((?:.+\n)+)", self._needs, self._image)
         assert image != self._image

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.lyo_image.run_image import wanted_tag
+from ansible.module_utils.lyo_release import verdict
 
 from tests.chaos import points
-from tests.chaos.application import Application
 from tests.chaos.killing import Killed, kill_at, wait_until_gone
-from tests.chaos.points import TREE, Point, Row
-from tests.chaos.truth import Made, Truth
+from tests.chaos.points import EVERYBODY, TASK, TREE, Point, Row
+from tests.chaos.truth import LOCK, Truth
 from tests.runbooks.harness import Environment, Run
 
 # Short, so that the lock of a tree that died is free in seconds; a run renews it all the same.
 LEASE_SECONDS = 6
-# Local: no bake, because nothing is told by it here.
-DEPLOYMENT = {
-    "strategy": "BLUE_GREEN",
-    "bake_time_minutes": 0,
-    "pause_timeout_minutes": 30,
-    "healthy_timeout": 180,
-}
-ENDED_WELL = ("DEPLOYED", "ROLLED_BACK", "UNCHANGED")
+ENDED_WELL = (
+    verdict.BACKED_UP,
+    verdict.DEPLOYED,
+    verdict.MIGRATED,
+    verdict.ROLLED_BACK,
+    verdict.SUCCEEDED,
+    verdict.UNCHANGED,
+    # Of restore.yml.
+    "RELEASED",
+    "SWITCHED",
+)
+_WORDS = (*ENDED_WELL, verdict.FAILED, verdict.STILL_RUNNING)
+
+# What is wrong, given what there was before the runs, and the last of them.
+Check = Callable[[Any, Run], list[str]]
 
 
-def settings(**deployment: object) -> tuple[str, ...]:
-    """The variables that every command of the table has."""
-    values = {
-        "lyo_lock_lease": LEASE_SECONDS,
-        "lyo_deployment": {**DEPLOYMENT, **deployment},
-    }
-    return ("-e", json.dumps(values))
+@dataclass(frozen=True)
+class Attempt:
+    """What the runs of some rows do.
+
+    :ivar command: the runbook and its arguments.
+    :ivar check: what has to be so at the end.
+    :ivar nothing_left: the command that changes nothing then; by default the same.
+    """
+
+    command: Sequence[str]
+    check: Check
+    nothing_left: Sequence[str] = ()
 
 
 @dataclass
@@ -59,30 +68,20 @@ class Link:
 
 
 class Table:
-    """The rows of one environment.
+    """The rows of one environment, whatever its runs do.
 
-    :param folder: for the application's copy.
+    :param lock: key of the lock that the runs take.
+    :cvar idle_writes: what a run calls that has nothing to do.
     """
 
-    def __init__(self, environment: Environment, folder: Path) -> None:
+    idle_writes: frozenset[str] = frozenset()
+
+    def __init__(self, environment: Environment, lock: str = LOCK) -> None:
         self.environment = environment
-        self.truth = Truth(environment)
-        self.application = Application(environment, folder / "booking")
+        self.truth = Truth(environment, lock)
         self.results: list[Result] = []
         self.tried: set[tuple[str, ...]] = set()
         self._ended: Run | None = None
-
-    # -- commands -------------------------------------------------------------------------------
-
-    def deploy(self, *more: str) -> tuple[str, ...]:
-        """The command that releases the application as it is now."""
-        return ("deploy.yml", *self.application.arguments(), *settings(), *more)
-
-    def renew(self) -> None:
-        """Let there be something to do for every step: image, migration, dashboard, release."""
-        self.application.renew()
-        bucket = self.environment.outputs["dashboard_bucket"]
-        self.truth.client("s3").delete_object(Bucket=bucket, Key="config.json")
 
     def serve(self, *command: str) -> Run:
         """Run a command that has to end well."""
@@ -93,62 +92,68 @@ class Table:
     def points_of(self, *command: str) -> list[Point]:
         """The mutating calls of a clean run."""
         run = self.serve(*command)
-        return points.points(self.environment.calls(run.started, writes=True))
+        return points.points(self.environment.calls(run.started, writes=True), self.truth.lock_key)
 
-    def carrying(self) -> str:
-        """The task definition that carries the traffic, which is one."""
-        (arn,) = self.truth.carrying()
-        return arn
+    def made(self) -> Any:
+        """What there is, as a check compares it."""
+        return self.truth.made()
 
     # -- rows -----------------------------------------------------------------------------------
 
-    def try_row(
-        self,
-        row: Row,
-        command: Sequence[str],
-        check: Callable[[Made, Run], list[str]],
-        nothing_left: Sequence[str] = (),
+    def try_all(
+        self, found: Sequence[Point], begin: Callable[[], Attempt], *, everything: bool
     ) -> None:
-        """Kill a run of `command` at the row's point, type it again, and see what is so then.
+        """Try the rows of some points, then tell of those that failed.
 
-        :param nothing_left: the command that changes nothing then; by default the same.
+        :param begin: brings about where the runs begin.
+        :param everything: each row by itself; else each kind of call once, as a chain, without
+            those objects of S3 that another runbook's rows have written already.
         """
-        before = self.truth.made()
-        link = self._kill(row, row, command)
-        assert link is not None, f"the run made no {row.point}"
-        again = self.environment.run(*command)
-        self._judge([link], check(before, again), again, nothing_left or command)
+        before = len(self.results)
+        if everything:
+            rows = points.every_row(found)
+            for row in rows:
+                self.try_row(row, begin())
+        else:
+            rows = points.some_rows([point for point in found if point.code not in self.tried])
+            self.tried |= {point.code for point in found if point.what}
+            self.try_chain(rows, begin)
+        done = self.results[before:]
+        assert len(done) == len(rows) > 0
+        failed = [f"{r.row}: " + "\n  ".join(r.problems) for r in done if r.problems]
+        assert not failed, "\n\n".join(failed)
 
-    def try_chain(
-        self,
-        rows: Sequence[Row],
-        command: Sequence[str],
-        begin: Callable[[], Callable[[Made, Run], list[str]]],
-        nothing_left: Sequence[str] = (),
-    ) -> None:
+    def try_row(self, row: Row, attempt: Attempt) -> None:
+        """Kill a run at the row's point, type it again, and see what is so then."""
+        before = self.made()
+        link = self._kill(row, row, attempt.command)
+        assert link is not None, f"the run made no {row.point}:\n{self._ended}"
+        again = self.environment.run(*attempt.command)
+        self._judge([link], before, again, attempt)
+
+    def try_chain(self, rows: Sequence[Row], begin: Callable[[], Attempt]) -> None:
         """Kill a run at the first row's point, the run after it at the next row's, and so on.
 
         Each run has to find what the one before it has left, or it would not come to its own call.
         What has come of all of them is checked at the end. Where a run has nothing left to do, the
         rest of the rows begins anew.
-
-        :param begin: brings about where the runs begin, and returns what is to be checked then.
         """
         waiting = list(rows)
         while waiting:
-            check = begin()
-            before, links, again = self.truth.made(), list[Link](), None
+            attempt = begin()
+            before, links, again = self.made(), list[Link](), None
             while waiting and again is None:
                 row = waiting[0]
-                link = self._kill(row, Row(row.point.next(), row.when, row.victim), command)
+                where = Row(row.point.next(), row.when, row.victim)
+                link = self._kill(row, where, attempt.command)
                 if isinstance(link, Link):
                     links.append(link)
                     waiting.pop(0)
                 else:
                     again = self._ended
             assert links, f"no run made {waiting[0].point}:\n{self._ended}"
-            again = again or self.environment.run(*command)
-            self._judge(links, check(before, again), again, nothing_left or command)
+            again = again or self.environment.run(*attempt.command)
+            self._judge(links, before, again, attempt)
 
     def _kill(self, row: Row, where: Row, command: Sequence[str]) -> Link | None:
         """Kill one run; None where it has ended before that (`_ended`)."""
@@ -158,18 +163,25 @@ class Table:
             self._ended = killed
             return None
         problems = []
-        if killed.run.returncode >= 0:
-            problems.append(f"the controller was not killed: exit code {killed.run.returncode}")
-        if row.victim == TREE:
+        code, dead = killed.run.returncode, row.victim in (TREE, EVERYBODY)
+        if row.victim == TASK and (code, verdict_of(killed.run)) != (2, verdict.FAILED):
+            problems.append(f"its task died, and the run said:\n{killed.run.output}")
+        elif row.victim != TASK and code >= 0:
+            problems.append(f"the controller was not killed: exit code {code}")
+        if dead:
             self.outlive_the_lease()
         verdicts = self._on_record(known)
         deadline = time.monotonic() + 30
         # Whoever stays beside a run repeats what was cut off.
-        while row.victim != TREE and "RUNNING" in verdicts and time.monotonic() < deadline:
+        while not dead and "RUNNING" in verdicts and time.monotonic() < deadline:
             time.sleep(0.5)
             verdicts = self._on_record(known)
-        dead = ("RUNNING", "KILLED") if row.victim == TREE else ("KILLED", *ENDED_WELL)
-        if len(verdicts) > 1 or any(verdict not in dead for verdict in verdicts):
+        right: tuple[str, ...] = ("KILLED", *ENDED_WELL)
+        if row.victim == TASK:
+            right = (verdict.FAILED,)
+        elif dead:
+            right = ("RUNNING", "KILLED")
+        if len(verdicts) > 1 or any(word not in right for word in verdicts):
             problems.append(f"the killed run is on record as {verdicts}")
         link = Link(row, killed, time.monotonic() - started, problems)
         print(f"killed  {link.seconds:5.1f} s  {row}", flush=True)
@@ -180,22 +192,21 @@ class Table:
         keys = [key for key in self.truth.ledger_keys() if key not in known]
         return [str(self.truth.stored(key)["verdict"]) for key in keys]
 
-    def _judge(
-        self, links: Sequence[Link], problems: list[str], again: Run, nothing_left: Sequence[str]
-    ) -> None:
+    def _judge(self, links: Sequence[Link], before: Any, again: Run, attempt: Attempt) -> None:
         """Note what came of some killed runs and the one after them."""
+        problems = attempt.check(before, again)
         wait_until_gone([pid for link in links for pid in link.killed.left])
         self.outlive_the_lease()
-        lock, dead = self.truth.lock(), [link for link in links if link.row.victim == TREE]
+        lock, dead = self.truth.lock(), [x for x in links if x.row.victim in (TREE, EVERYBODY)]
         # A lock whose lease has run out stays until somebody needs it; UNCHANGED needs none.
-        if lock["state"] != "free" and not (dead and verdict_of(again) == "UNCHANGED"):
+        if lock["state"] != "free" and not (dead and verdict_of(again) == verdict.UNCHANGED):
             problems.append(f"the lock is still held: {lock}")
         last = self.truth.stored(self.truth.ledger_keys()[-1])
         # A run that changes nothing is not on record.
         ending = verdict_of(again)
-        if ending != "UNCHANGED" and last["verdict"] != ending:
+        if ending != verdict.UNCHANGED and last["verdict"] != ending:
             problems.append(f"the ledger says {last['verdict']}, the run said {ending}")
-        problems += self.nothing_left(nothing_left)
+        problems += self.nothing_left(attempt.nothing_left or attempt.command)
         if problems:
             problems.append(f"the last run:\n{again.output}")
         for link in links:
@@ -215,94 +226,31 @@ class Table:
         """What is wrong with a run that has nothing to do."""
         third = self.environment.run(*command)
         problems = []
-        if third.returncode != 0 or verdict_of(third) != "UNCHANGED":
+        if third.returncode != 0 or verdict_of(third) != verdict.UNCHANGED:
             problems.append(f"a third run is not UNCHANGED:\n{third.output}")
         wrote = [
             f"{call.service}:{call.operation} {call.resource or ''}"
             for call in self.environment.calls(third.started, writes=True)
+            if call.operation not in self.idle_writes
         ]
         if wrote:
             problems.append(f"a third run wrote: {', '.join(wrote)}")
         return problems
 
-    # -- what is right --------------------------------------------------------------------------
 
-    def released(self, before: Made, again: Run) -> list[str]:
-        """What is wrong after the application was released by a killed run and the one after it."""
-        problems = []
-        if again.returncode != 0 or verdict_of(again) not in ("DEPLOYED", "UNCHANGED"):
-            problems.append(f"exit code {again.returncode}, verdict {verdict_of(again)}")
-        app = {
-            "path": str(self.application.folder),
-            "builder": "process",
-            "image_toml": "image.toml",
-        }
-        wanted, _ = wanted_tag(app, "v2")
-        carrying = self.truth.carrying()
-        tags = {self.truth.image_tag(arn) for arn in carrying}
-        if len(carrying) != 1 or tags != {wanted}:
-            problems.append(f"{carrying} with {tags} carry the traffic, not {wanted} alone")
-        problems += self._made_once(before, carrying)
-        new = self._new(before)
-        families = Counter(arn.rpartition("/")[2].partition(":")[0] for arn in new.definitions)
-        family = self.truth.names["task_family"]
-        # A migration is looked at and then done by two one-off tasks, each with a definition.
-        if families.keys() != {family, f"{family}-migrate"} or families[family] != 1:
-            problems.append(f"task definitions made: {new.definitions}")
-        if self.application.work() != 1:
-            problems.append(f"the migration was done {self.application.work()} times")
-        return problems
-
-    def turned_back(self, former: str) -> Callable[[Made, Run], list[str]]:
-        """What is wrong after a rollback to the task definition `former`."""
-
-        def check(before: Made, again: Run) -> list[str]:
-            problems = []
-            if again.returncode != 0 or verdict_of(again) not in ("ROLLED_BACK", "UNCHANGED"):
-                problems.append(f"exit code {again.returncode}, verdict {verdict_of(again)}")
-            carrying = self.truth.carrying()
-            if carrying != {former}:
-                problems.append(f"{carrying} carry the traffic, not {former} alone")
-            if self._new(before).definitions:
-                problems.append(f"task definitions made: {self._new(before).definitions}")
-            return problems + self._made_once(before, carrying)
-
-        return check
-
-    def _new(self, before: Made) -> Made:
-        now = self.truth.made()
-        return Made(
-            {arn: s for arn, s in now.deployments.items() if arn not in before.deployments},
-            tuple(arn for arn in now.definitions if arn not in before.definitions),
-            tuple(arn for arn in now.one_offs if arn not in before.one_offs),
-            tuple(key for key in now.runs if key not in before.runs),
-        )
-
-    def _made_once(self, before: Made, carrying: set[str]) -> list[str]:
-        """At most one new deployment, of what carries the traffic, and no two definitions alike."""
-        problems = []
-        new = self._new(before)
-        under_way = [d for d in self.truth.deployments() if d["status"] == "IN_PROGRESS"]
-        if under_way:
-            problems.append(f"still in progress: {under_way}")
-        if list(new.deployments.values()) not in ([], ["SUCCESSFUL"]):
-            problems.append(f"deployments made: {new.deployments}")
-        newest = self.truth.deployments()[0]
-        if newest["status"] == "SUCCESSFUL" and {self.truth.target_of(newest)} != carrying:
-            problems.append(f"the last deployment is of {self.truth.target_of(newest)}")
-        alike = self.truth.alike(new.definitions)
-        if alike:
-            problems.append(f"task definitions with the same content: {alike}")
-        return problems
+def made_well(again: Run, *words: str) -> list[str]:
+    """What is wrong with the end of a run that should have ended with one of these verdicts."""
+    if again.returncode == 0 and verdict_of(again) in words:
+        return []
+    return [f"exit code {again.returncode}, verdict {verdict_of(again) or 'none'}"]
 
 
 def verdict_of(run: Run) -> str:
     """The verdict that a run's last lines say; empty without one."""
     end = run.output.rpartition("PLAY RECAP")[2]
-    words = ("UNCHANGED", "DEPLOYED", "ROLLED_BACK", "STILL_RUNNING", "FAILED")
     found = [
         line.split()[0]
         for line in end.splitlines()
-        if line.split()[:1] and line.split()[0] in words
+        if line.split()[:1] and line.split()[0] in _WORDS
     ]
     return found[0] if found else ""

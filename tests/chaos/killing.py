@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.dataplane.tasks.leftovers import MARK
 from tests.chaos.control import Faults
-from tests.chaos.points import TREE, Row
+from tests.chaos.points import CONTROLLER, EVERYBODY, RUNBOOK, TASK, TREE, Row
 from tests.runbooks.harness import Environment, Run
 from tests.runbooks.processes import send, tree
 
@@ -30,16 +31,41 @@ def everything_of(pid: int) -> list[int]:
     return list(dict.fromkeys(found))
 
 
+def task_of(environment: Environment) -> list[int]:
+    """The processes of the ops program's task, wherever they went."""
+    mark = f"{MARK}={environment.state_dir}/".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(v.startswith(mark) for v in variables) and any(
+            v.startswith(b"LYO_BACKUP_BUCKET=") for v in variables
+        ):
+            found.append(int(folder.name))
+    return found
+
+
+def _outlives(pid: int) -> bool:
+    """Whether a process goes on without its run by design: docs/decisions/terraform-child.md."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    except OSError:
+        return False
+    return Path(command.decode(errors="replace")).name.startswith("terraform")
+
+
 @dataclass(frozen=True)
 class Killed:
-    """A run that was killed, and the processes that it left (the victim was the controller alone)."""
+    """A run that was killed, or whose task was, and the run's processes that were left."""
 
     run: Run
     left: list[int]
 
 
 def kill_at(environment: Environment, row: Row, command: Sequence[str]) -> Killed | Run:
-    """Run a runbook until it makes the row's call, and kill it there.
+    """Run a runbook until the row's call is made, and kill whom the row says.
 
     :param command: the runbook and its arguments.
     :return: the run as it ended, where it ended without that call.
@@ -52,16 +78,32 @@ def kill_at(environment: Environment, row: Row, command: Sequence[str]) -> Kille
         if not faults.wait_until_held(lambda: running.process.poll() is not None):
             return running.finish(30)
         processes = everything_of(pid)
-        send(processes if row.victim == TREE else [pid], signal.SIGKILL)
-        running.process.wait(30)
-        if row.victim != TREE:
+        victims = _victims(row, pid, processes, task_of(environment))
+        send(victims, signal.SIGKILL)
+        if row.victim != TASK:
+            running.process.wait(30)
+        if row.victim == CONTROLLER:
             # Whoever outlives the controller has time to see that it is gone.
             time.sleep(2.5)
-        faults.drop()
+        if row.point.caller == RUNBOOK or row.victim in (TASK, EVERYBODY):
+            faults.drop()
     finally:
         faults.clear()
-    left = [] if row.victim == TREE else [p for p in processes if p != pid]
-    return Killed(running.finish(30), left)
+    left = [process for process in processes if process not in victims]
+    # A run whose task died goes on to its own end.
+    return Killed(running.finish(300 if row.victim == TASK else 30), left)
+
+
+def _victims(row: Row, pid: int, processes: Sequence[int], task: list[int]) -> list[int]:
+    mortal = [process for process in processes if not _outlives(process)]
+    if row.victim in (TASK, EVERYBODY):
+        assert task, f"{row.point.caller} has no process"
+    return {
+        CONTROLLER: [pid],
+        TREE: mortal,
+        TASK: task,
+        EVERYBODY: [*mortal, *task],
+    }[row.victim]
 
 
 def wait_until_gone(pids: Sequence[int], timeout: float = 90.0) -> None:

@@ -14,7 +14,32 @@ from typing import Any
 from localcloud.recorder import RecordedCall
 
 BEFORE, AFTER = "before", "after"
-CONTROLLER, TREE = "controller", "tree"
+# Who dies: ansible-playbook alone, it with all of its processes, the task that has made the call, or all.
+CONTROLLER, TREE, TASK, EVERYBODY = "controller", "tree", "task", "everybody"
+# Who makes a call: the runbook's modules, Terraform, or the program of the ops image in its task.
+RUNBOOK, TERRAFORM, PROGRAM = "", "Terraform", "the task"
+_AGENTS = {
+    PROGRAM: r"lyo-backup/",
+    TERRAFORM: r"[Tt]erraform",
+    RUNBOOK: r"^(?!.*(lyo-backup/|[Tt]erraform)).*(lyo-ops|[Aa]nsible)",
+}
+LEDGER = "/ledger/"
+# What of a name is another in each run: IDs of backups, times, tokens, revisions.
+_VARIES = re.compile(
+    r"\d{8}[tT]\d{6}(?:\.\d+)?[zZ](?:-[0-9a-f]{8})?|\d{14}|[0-9a-f]{12}(?=-\d{14})"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}-[0-9a-f]{4}$|(?<=:)\d+$"
+)
+_ANYTHING = "[0-9A-Za-z.-]+"
+
+
+def same_in_each_run(name: str) -> str:
+    """Return a regular expression for a name, with what varies left open.
+
+    The parts of a backup are all alike.
+    """
+    name = re.sub(r"/parts/[^/]+$", "/parts/", name)
+    fixed = [re.escape(text) for text in _VARIES.split(name)]
+    return _ANYTHING.join(fixed)
 
 
 @dataclass(frozen=True)
@@ -23,7 +48,8 @@ class Point:
 
     :ivar what: which object of S3 it writes, as a regular expression of the request; else empty.
     :ivar nth: the how-manieth of these calls in the run, from 1.
-    :ivar resource: what the call was about in the clean run, as far as it has the same name in each.
+    :ivar resource: what the call is about, as a regular expression of the record's; empty for S3.
+    :ivar caller: who makes it: RUNBOOK, TERRAFORM or PROGRAM.
     """
 
     service: str
@@ -31,13 +57,17 @@ class Point:
     what: str = ""
     nth: int = 1
     resource: str = ""
+    caller: str = RUNBOOK
 
     @property
     def kind(self) -> tuple[str, ...]:
         """Calls of one kind do the same to things of the same kind."""
         # A record of the ledger is begun and ended: two kinds. So is the lock taken and renewed.
-        number = str(self.nth) if self.what else ""
-        return (self.service, self.operation, self.what, number, self.resource)
+        numbered = self.what == LEDGER or "state=" in self.what
+        number = str(self.nth) if numbered else ""
+        if self.caller == TERRAFORM and not self.what:
+            return (self.caller,)  # it resumes one way, whatever it was making
+        return (self.caller, self.service, self.operation, self.what, number, self.resource)
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -49,7 +79,11 @@ class Point:
 
         A run takes the lock and begins its record anew, whatever it finds.
         """
-        return self if self.what else replace(self, nth=1)
+        if self.what:
+            return self
+        if self.caller == TERRAFORM:
+            return replace(self, nth=1, resource="")
+        return replace(self, nth=1)
 
     def rule(self, when: str, **more: Any) -> dict[str, Any]:
         """The rule of `localcloud/faults.py` that holds this call."""
@@ -58,15 +92,20 @@ class Point:
             "when": when,
             "service": self.service,
             "operation": self.operation,
+            "user_agent": _AGENTS[self.caller],
             "nth": self.nth,
             **more,
         }
-        return rule | ({"request": self.what} if self.what else {})
+        if self.what:
+            return rule | {"request": self.what}
+        return rule | ({"resource": f"^{self.resource}$"} if self.resource else {})
 
     def __str__(self) -> str:
         number = f" {self.nth}" if self.nth > 1 else ""
-        name = re.sub(r"\(\$\| \)|[\\$^]|\.\*", "", self.what) or self.resource
-        return f"{self.service}:{self.operation}{' ' + name if name else ''}{number}"
+        name = (self.what or self.resource).replace(_ANYTHING, "…")
+        name = re.sub(r"\(\$\| \)|[\\$^]|\.\*", "", name)
+        by = f"{self.caller}'s " if self.caller else ""
+        return f"{by}{self.service}:{self.operation}{' ' + name if name else ''}{number}"
 
 
 @dataclass(frozen=True)
@@ -83,10 +122,29 @@ class Row:
 
 def _object(resource: str | None) -> str:
     """The object of a call to S3, the same in every run: a record of the ledger has a new name."""
-    key = (resource or "").partition("/")[2]
+    bucket, _, key = (resource or "").partition("/")
     if key.startswith("ledger/"):
-        return r"/ledger/"
-    return re.escape("/" + key) + r"($| )"
+        return LEDGER
+    if not key:
+        return rf"^/{re.escape(bucket)}/?($| )"
+    # The copy of a backup has the same key in another bucket.
+    place = "/" if re.search("tfstate$", bucket) else f"/{bucket}/"
+    end = "" if "/parts/" in key else r"($| )"
+    return same_in_each_run(place + key) + end
+
+
+def _about(resource: str) -> str:
+    """What else a call is about; of most ARNs nobody knows what of them is the same in each run."""
+    if resource.startswith("arn:") and ":task-definition/" not in resource:
+        return ""
+    return same_in_each_run(resource)
+
+
+def _caller(call: RecordedCall) -> str:
+    for caller in (PROGRAM, TERRAFORM):
+        if re.search(_AGENTS[caller], call.user_agent):
+            return caller
+    return RUNBOOK
 
 
 def points(calls: Iterable[RecordedCall], lock_key: str = "lyo.lock.json") -> list[Point]:
@@ -103,10 +161,10 @@ def points(calls: Iterable[RecordedCall], lock_key: str = "lyo.lock.json") -> li
         what = _object(call.resource) if call.service == "s3" else ""
         if call.service == "s3" and (call.resource or "").endswith(f"/{lock_key}"):
             continue
-        point = Point(call.service, call.operation, what)
+        resource = "" if what else _about(call.resource or "")
+        point = Point(call.service, call.operation, what, 1, resource, _caller(call))
         seen[point] += 1
-        resource = "" if what or (call.resource or "").startswith("arn:") else call.resource or ""
-        found.append(replace(point, nth=seen[point], resource=resource))
+        found.append(replace(point, nth=seen[point]))
     lock = [c for c in calls if c.kind == "write" and (c.resource or "").endswith(f"/{lock_key}")]
     if not lock:
         return found
@@ -124,22 +182,29 @@ def each_kind(found: Sequence[Point]) -> list[Point]:
     return list(kinds.values())
 
 
+# The run dies, alone or with all of its processes; or its task does, alone or with the run.
+_RUNBOOKS = [(BEFORE, CONTROLLER), (AFTER, TREE), (AFTER, CONTROLLER), (BEFORE, TREE)]
+_PROGRAMS = [(AFTER, TASK), (BEFORE, EVERYBODY), (BEFORE, TREE), (AFTER, EVERYBODY)]
+
+
 def every_row(found: Sequence[Point]) -> list[Row]:
     """Both sides of every point, the victims taking turns."""
-    return [
-        Row(point, when, victim)
-        for number, point in enumerate(found)
-        for when, victim in zip(
-            (BEFORE, AFTER),
-            (CONTROLLER, TREE) if number % 2 == 0 else (TREE, CONTROLLER),
-            strict=True,
-        )
-    ]
+    rows = []
+    for number, point in enumerate(found):
+        turns = _PROGRAMS if point.caller == PROGRAM else _RUNBOOKS
+        first = 2 * (number % 2)
+        # The same side twice is no turn: before and after, each with another victim.
+        rows += [Row(point, when, victim) for when, victim in turns[first : first + 2]]
+    return rows
 
 
 def some_rows(found: Sequence[Point]) -> list[Row]:
     """Each kind of call once, sides and victims taking turns."""
-    turns = [(BEFORE, CONTROLLER), (AFTER, TREE), (AFTER, CONTROLLER), (BEFORE, TREE)]
-    return [
-        Row(point, *turns[number % len(turns)]) for number, point in enumerate(each_kind(found))
-    ]
+    rows = []
+    seen: Counter[bool] = Counter()
+    for point in each_kind(found):
+        by_task = point.caller == PROGRAM
+        turns = _PROGRAMS if by_task else _RUNBOOKS
+        rows.append(Row(point, *turns[seen[by_task] % len(turns)]))
+        seen[by_task] += 1
+    return rows

@@ -7,21 +7,19 @@ has from the same code, with deploy.yml alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos import points
 from tests.chaos.conftest import EVERYTHING
 from tests.chaos.control import Faults
-from tests.chaos.kill_table import Table, settings, verdict_of
-from tests.chaos.points import Point
+from tests.chaos.kill_table import Attempt, verdict_of
+from tests.chaos.release_table import ReleaseTable, settings
 from tests.chaos.truth import Made
 from tests.runbooks.harness import Environment, Run
 
 pytestmark = [pytest.mark.late, pytest.mark.timeout(8 * 3600 if EVERYTHING else 3600)]
 
-Check = Callable[[Made, Run], list[str]]
 # Where the network ends: in the plan, the image, the migration, the release.
 ENDS = ("GetParameters", "PutImage", "RunTask", "UpdateService")
 PLANS = pytest.mark.skipif(not EVERYTHING, reason="each row is a Terraform plan: make chaos")
@@ -29,51 +27,30 @@ ROLLBACK = ("rollback.yml", *settings())
 
 
 @pytest.fixture(scope="module")
-def table(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
-    made = Table(environment, tmp_path_factory.mktemp("chaos"))
+def table(
+    environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReleaseTable]:
+    made = ReleaseTable(environment, tmp_path_factory.mktemp("chaos"))
     yield made
     bad = sum(bool(result.problems) for result in made.results)
     print(f"\nkill table: {len(made.results)} rows, {bad} failed")
 
 
-def all_well(
-    table: Table,
-    found: Sequence[Point],
-    command: Sequence[str],
-    begin: Callable[[], Check],
-    nothing_left: Sequence[str] = (),
-) -> None:
-    """Try the rows of some points, then tell of those that failed."""
-    before = len(table.results)
-    if EVERYTHING:
-        rows = points.every_row(found)
-        for row in rows:
-            table.try_row(row, command, begin(), nothing_left)
-    else:
-        rows = points.some_rows([point for point in found if point.code not in table.tried])
-        table.tried |= {point.code for point in found if point.what}
-        table.try_chain(rows, command, begin, nothing_left)
-    done = table.results[before:]
-    assert len(done) == len(rows) > 0
-    failed = [f"{r.row}: " + "\n  ".join(r.problems) for r in done if r.problems]
-    assert not failed, "\n\n".join(failed)
-
-
-def test_a_release(table: Table) -> None:
+def test_a_release(table: ReleaseTable) -> None:
     table.renew()
     found = table.points_of(*table.deploy())
     operations = {(point.service, point.operation) for point in found}
     assert {("ecs", "UpdateService"), ("ecr", "PutImage"), ("s3", "PutObject")} <= operations
 
-    def begin() -> Check:
+    def begin() -> Attempt:
         table.renew()
-        return table.released
+        return Attempt(table.deploy(), table.released)
 
-    all_well(table, found, table.deploy(), begin)
+    table.try_all(found, begin, everything=EVERYTHING)
 
 
 @PLANS
-def test_the_note_of_an_empty_plan(table: Table) -> None:
+def test_the_note_of_an_empty_plan(table: ReleaseTable) -> None:
     """What a run calls because Terraform has to plan: the lock of its state, the note."""
     command = ("deploy.yml", *settings(), "-e", "infra=plan", "-e", "phases=1")
     found = [p for p in table.points_of(*command) if "lyo.lock" not in p.what]
@@ -83,31 +60,31 @@ def test_the_note_of_an_empty_plan(table: Table) -> None:
     def check(_: Made, again: Run) -> list[str]:
         return [] if again.returncode == 0 else [f"exit code {again.returncode}"]
 
-    plain = table.deploy()
-    all_well(table, found, command, lambda: check, plain)
+    attempt = Attempt(command, check, table.deploy())
+    table.try_all(found, lambda: attempt, everything=EVERYTHING)
 
 
-def test_a_rollback_after_clean_up(table: Table) -> None:
+def test_a_rollback_after_clean_up(table: ReleaseTable) -> None:
     table.serve(*table.deploy())
     former = table.carrying()
     table.renew()
     table.serve(*table.deploy())
     found = table.points_of(*ROLLBACK)
 
-    def begin() -> Check:
+    def begin() -> Attempt:
         """Where a rollback has something to undo."""
         table.serve(*table.deploy())
         assert table.carrying() != former
-        return table.turned_back(former)
+        return Attempt(ROLLBACK, table.turned_back(former))
 
-    all_well(table, found, ROLLBACK, begin)
+    table.try_all(found, begin, everything=EVERYTHING)
 
 
-def test_a_rollback_during_bake(table: Table) -> None:
+def test_a_rollback_during_bake(table: ReleaseTable) -> None:
     table.serve(*table.deploy())
     former = table.carrying()
 
-    def bake() -> Check:
+    def bake() -> Attempt:
         table.renew()
         table.serve(
             "deploy.yml",
@@ -116,7 +93,7 @@ def test_a_rollback_during_bake(table: Table) -> None:
             *("-e", "wait_for=bake"),
         )
         assert table.carrying() != former
-        return check
+        return Attempt(ROLLBACK, check)
 
     def check(before: Made, again: Run) -> list[str]:
         problems = table.turned_back(former)(before, again)
@@ -128,11 +105,11 @@ def test_a_rollback_during_bake(table: Table) -> None:
     bake()
     found = table.points_of(*ROLLBACK)
     assert ("ecs", "StopServiceDeployment") in {(p.service, p.operation) for p in found}
-    all_well(table, found, ROLLBACK, bake)
+    table.try_all(found, bake, everything=EVERYTHING)
 
 
 @pytest.mark.parametrize("operation", ENDS if EVERYTHING else ENDS[-1:])
-def test_the_network_ends(table: Table, operation: str) -> None:
+def test_the_network_ends(table: ReleaseTable, operation: str) -> None:
     """From a call on nothing comes through any more: one message, and the next run repairs."""
     table.renew()
     # Watching ends early, so that the test does; not of a migration that has to come to its end.
@@ -161,6 +138,6 @@ def test_the_network_ends(table: Table, operation: str) -> None:
 
 
 @PLANS
-def test_afterwards_terraform_has_nothing_to_do(table: Table) -> None:
+def test_afterwards_terraform_has_nothing_to_do(table: ReleaseTable) -> None:
     run = table.environment.run("drift.yml")
     assert run.returncode == 0, run.output

@@ -37,10 +37,13 @@ class Surroundings(Protocol):
 
 
 class Truth:
-    """Reads one environment."""
+    """Reads one environment.
 
-    def __init__(self, environment: Surroundings) -> None:
-        self.environment = environment
+    :param lock_key: of the lock that is meant.
+    """
+
+    def __init__(self, environment: Surroundings, lock_key: str = LOCK) -> None:
+        self.environment, self.lock_key = environment, lock_key
         self.names = environment.outputs
         self._clients: dict[str, Any] = {}
 
@@ -168,13 +171,13 @@ class Truth:
 
     def lock(self) -> dict[str, Any]:
         """The lock."""
-        return self.stored(LOCK)
+        return self.stored(self.lock_key)
 
     def lock_age(self) -> float:
         """Seconds since the lock was written, by S3's clock."""
         from email.utils import parsedate_to_datetime
 
-        answer = self.client("s3").head_object(Bucket=self.bucket, Key=LOCK)
+        answer = self.client("s3").head_object(Bucket=self.bucket, Key=self.lock_key)
         now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         age: float = (now - answer["LastModified"]).total_seconds()
         return age

@@ -1,0 +1,355 @@
+"""The kill table of what works on data: migrate.yml, backup.yml, restore.yml, drill.yml.
+
+What serves is the same afterwards, unless it was to be another; what only a broken run leaves is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.lyo_restore.record import Record, parse
+
+from tests.chaos.application import Application
+from tests.chaos.kill_table import LEASE_SECONDS, Attempt, Table, made_well
+from tests.chaos.release_table import settings
+from tests.chaos.truth import Made
+from tests.runbooks import test_8_backups as backups
+from tests.runbooks import test_8_restore as restores
+from tests.runbooks.harness import Environment, Run
+
+BACKUP_LOCK, DRILL_LOCK = "lyo.backup.json", "lyo.drill.lock.json"
+# Families whose definitions name a database that does not stay.
+PASSING = (
+    "lyo-local-restored",
+    "lyo-local-drilled",
+    "lyo-local-ops-restore",
+    "lyo-local-ops-drill",
+)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What there is at one moment.
+
+    :ivar made: of releases.
+    :ivar tasks: of the service, that run.
+    :ivar instances: of RDS, with their status.
+    :ivar snapshots: made by hand, of RDS.
+    :ivar cache: those of the cache.
+    :ivar logical: IDs of the complete logical backups.
+    :ivar record: which instance serves.
+    """
+
+    made: Made
+    carrying: frozenset[str]
+    tasks: tuple[str, ...]
+    instances: dict[str, str]
+    snapshots: frozenset[str]
+    cache: frozenset[str]
+    logical: tuple[str, ...]
+    record: Record
+
+
+class DataTable(Table):
+    """The rows of runs that work on an environment's data."""
+
+    def client(self, service: str) -> Any:
+        """The tests' own client, which no fault meets."""
+        return self.truth.client(service)
+
+    def made(self) -> Data:
+        """What there is."""
+        found = self.client("rds").describe_db_instances()["DBInstances"]
+        manual = self.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+        cached = self.client("elasticache").describe_snapshots(SnapshotSource="user")["Snapshots"]
+        value = self.client("ssm").get_parameter(Name="/lyo/local/database")["Parameter"]["Value"]
+        return Data(
+            made=self.truth.made(),
+            carrying=frozenset(self.truth.carrying()),
+            tasks=tuple(self.environment.running_tasks()),
+            instances={one["DBInstanceIdentifier"]: one["DBInstanceStatus"] for one in found},
+            snapshots=frozenset(one["DBSnapshotIdentifier"] for one in manual),
+            cache=frozenset(one["SnapshotName"] for one in cached),
+            logical=tuple(backups.backups(self.environment)),
+            record=parse(value),
+        )
+
+    def untouched(self, before: Data, now: Data) -> list[str]:
+        """What of the service is not as it was."""
+        problems = []
+        if now.carrying != before.carrying or now.tasks != before.tasks:
+            problems.append(f"{now.carrying} serves by {now.tasks}, before: {before.tasks}")
+        if now.made.deployments != before.made.deployments:
+            problems.append(f"deployments: {now.made.deployments}")
+        if now.record != before.record:
+            problems.append(f"another instance serves, or is kept: {now.record}")
+        return problems
+
+    def left(self, now: Data) -> list[str]:
+        """What only a run that broke off leaves."""
+        found = backups.left(self.environment)
+        used = {now.record.serving, *now.record.kept}
+        found += [
+            f"{name} is {now.instances[name]}"
+            for name in sorted(set(now.instances) - used)
+            if now.instances[name] != "deleting" or "-scratch-" not in name
+        ]
+        found += [
+            f"{name} is {now.instances.get(name)}"
+            for name in sorted(used)
+            if now.instances.get(name) != "available"
+        ]
+        found += [f"{name} is being released" for name in now.record.releasing]
+        ecs, names = self.client("ecs"), self.environment.outputs
+        for family in PASSING:
+            listed = ecs.list_task_definitions(familyPrefix=family, status="ACTIVE")
+            found += listed["taskDefinitionArns"]
+        running = ecs.list_tasks(cluster=names["cluster_name"], desiredStatus="RUNNING")["taskArns"]
+        found += [f"{arn} runs" for arn in sorted(set(running) - set(now.tasks))]
+        state = self.client("s3").list_objects_v2(Bucket=self.truth.bucket)["Contents"]
+        found += [item["Key"] for item in state if item["Key"].endswith(".tflock")]
+        return [f"left: {one}" for one in found]
+
+
+# -- migrate.yml ------------------------------------------------------------------------------------
+
+
+class MigrateTable(DataTable):
+    """migrate.yml with a migration that something is lost by, so that a snapshot is taken first.
+
+    :param folder: for the application's copy.
+    """
+
+    # Whether something is pending, the image alone can tell.
+    idle_writes = frozenset({"RunTask", "RegisterTaskDefinition", "PutObject", "DeleteObject"})
+
+    def __init__(self, environment: Environment, folder: Path) -> None:
+        super().__init__(environment)
+        self.application = Application(environment, folder / "booking")
+
+    def begin(self) -> Attempt:
+        """Let a migration be pending."""
+        self.application.renew(loses=True)
+        command = ("migrate.yml", *self.application.arguments(), *settings())
+        return Attempt(command, self.check)
+
+    def check(self, before: Data, again: Run) -> list[str]:
+        """It was migrated once, after one snapshot."""
+        now = self.made()
+        problems = made_well(again, "MIGRATED", "UNCHANGED") + self.untouched(before, now)
+        if self.application.work() != 1:
+            problems.append(f"the migration was done {self.application.work()} times")
+        new = sorted(now.snapshots - before.snapshots)
+        if len(new) != 1 or "-migrate-" not in new[0]:
+            problems.append(f"snapshots made: {new}")
+        definitions = [a for a in now.made.definitions if a not in before.made.definitions]
+        if alike := self.truth.alike(tuple(definitions)):
+            problems.append(f"task definitions with the same content: {alike}")
+        return problems + self.left(now)
+
+
+# -- backup.yml -------------------------------------------------------------------------------------
+
+OLD = "20260101T030000Z"
+_ONE = {"daily": 1, "weekly": 0, "monthly": 0, "yearly": 0, "hours": 0}
+
+
+class BackupTable(DataTable):
+    """backup.yml, with a retention that leaves one of each kind: deleting belongs to it.
+
+    Locked logical backups stay, so an old one is there to be deleted.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment, BACKUP_LOCK)
+        self._planted = 0
+
+    def command(self, *more: str, keeps: bool = False) -> tuple[str, ...]:
+        """backup.yml.
+
+        :param keeps: whether retention is as it comes, and deletes nothing so young.
+        """
+        values: dict[str, Any] = {"lyo_lock_lease": LEASE_SECONDS}
+        if not keeps:
+            kinds = dict.fromkeys(("snapshot", "cache", "logical"), _ONE)
+            values["lyo_backup_retention"] = {**kinds, "migration_days": 0}
+        return ("backup.yml", "-e", json.dumps(values), *more)
+
+    def begin(self) -> Attempt:
+        """Let there be something to delete."""
+        self.plant()
+        return Attempt(self.command(), self.check)
+
+    def plant(self) -> None:
+        """A logical backup of long ago in both buckets, as far as retention looks at it."""
+        self._planted += 1
+        operations, folder = self.environment.outputs["operations"], f"{OLD}-{self._planted:08x}"
+        for bucket in (operations["bucket"], operations["copy_bucket"]):
+            for name, body in (
+                ("parts/0001-pre-data.dump.zst", "old"),
+                ("manifest.json", "{}"),
+                ("verdict-20260101T031000.000000Z.json", json.dumps({"verdict": "VERIFIED"})),
+            ):
+                if "verdict" not in name or bucket == operations["bucket"]:
+                    key = f"{backups.PREFIX}{folder}/{name}"
+                    self.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+
+    def check(self, before: Data, again: Run) -> list[str]:
+        """One backup of each kind is there, and it is new, whole, copied and proven."""
+        now = self.made()
+        problems = made_well(again, "BACKED_UP") + self.untouched(before, now)
+        for kind, then, found in (
+            ("snapshots", before.snapshots, now.snapshots),
+            ("cache snapshots", before.cache, now.cache),
+        ):
+            ours = {name for name in found if "-backup-" in name or "-migrate-" in name}
+            if len(ours) != 1 or ours & then:
+                problems.append(f"{kind}: {sorted(ours)}, before: {sorted(then)}")
+        return problems + self.proven(before, now, 1) + self.left(now)
+
+    def proven(self, before: Data, now: Data, count: int) -> list[str]:
+        """What is wrong with the logical backups: new ones, of which the newest ones are proven.
+
+        :param count: how many of the new ones have to be copied and verified.
+        """
+        new, copies = sorted(set(now.logical) - set(before.logical)), self.copies()
+        problems = [f"{one} is not copied" for one in new[-count:] if one not in copies]
+        verdicts = {one: backups.verdict(self.environment, one) for one in new[-count:]}
+        problems += [
+            f"{one} is {word or 'not verified'}"
+            for one, word in verdicts.items()
+            if word != "VERIFIED"
+        ]
+        begun = [key for key in backups.keys(self.environment) if key.endswith("/began.json")]
+        begun += [k for k in backups.keys(self.environment, copy=True) if k.endswith("/began.json")]
+        problems += [f"{key} is still there" for key in begun if key.split("/")[1] in new[-count:]]
+        if len(new) < count:
+            problems.append(f"logical backups made: {new}")
+        problems += [f"{one} is still there" for one in (*now.logical, *copies) if OLD in one]
+        return problems
+
+    def copies(self) -> list[str]:
+        """IDs of the complete ones in the second bucket."""
+        return backups.backups(self.environment, copy=True)
+
+    def nothing_left(self, command: Any) -> list[str]:
+        """A further run makes exactly one further backup of each kind that is asked for."""
+        before = self.made()
+        third, now = self.environment.run(*command), self.made()
+        problems = made_well(third, "BACKED_UP") + self.untouched(before, now)
+        wanted = 0 if "kinds=logical" in command else 1
+        for kind, then, found in (
+            ("snapshots", before.snapshots, now.snapshots),
+            ("cache snapshots", before.cache, now.cache),
+        ):
+            if len(found - then) != wanted or len(found) != len(then):
+                problems.append(f"a third run made of {kind}: {sorted(found - then)}")
+        if len(set(now.logical) - set(before.logical)) != 1:
+            problems.append(f"a third run made {set(now.logical) - set(before.logical)}")
+        return problems + self.proven(before, now, 1) + self.left(now)
+
+
+# -- restore.yml, drill.yml -------------------------------------------------------------------------
+
+
+class RestoreTable(DataTable):
+    """restore.yml, from one of two snapshots in turn, and the release of the former instance."""
+
+    SNAPSHOTS = ("lyo-local-chaos-a", "lyo-local-chaos-b")
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._turns = 0
+
+    def prepare(self) -> None:
+        """Take the two snapshots, of what serves."""
+        rds = self.client("rds")
+        for name in self.SNAPSHOTS:
+            serving = self.made().record.serving
+            rds.create_db_snapshot(DBSnapshotIdentifier=name, DBInstanceIdentifier=serving)
+            rds.get_waiter("db_snapshot_available").wait(
+                DBSnapshotIdentifier=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+            )
+
+    def clean(self) -> None:
+        """Delete them, and the former instance."""
+        self.serve(*self.release())
+        for name in self.SNAPSHOTS:
+            self.client("rds").delete_db_snapshot(DBSnapshotIdentifier=name)
+
+    def command(self) -> tuple[str, ...]:
+        """restore.yml from the snapshot whose turn it is."""
+        name = self.SNAPSHOTS[self._turns % 2]
+        return ("restore.yml", "-e", "from=snapshot", "-e", f"snapshot={name}", *settings())
+
+    def release(self) -> tuple[str, ...]:
+        """restore.yml, deleting the former instance."""
+        return ("restore.yml", "-e", "release_old=true", *settings())
+
+    def begin(self) -> Attempt:
+        """Let another instance serve than the one that will have to, and none be kept."""
+        self.serve(*self.release())
+        self._turns += 1
+        return Attempt(self.command(), self.check)
+
+    def begin_release(self) -> Attempt:
+        """Let a former instance be kept."""
+        self.serve(*self.begin().command)
+        return Attempt(self.release(), self.check_release)
+
+    def check(self, before: Data, again: Run) -> list[str]:
+        """One new instance serves, and the former one is kept."""
+        now, former = self.made(), before.record.serving
+        problems = made_well(again, "SWITCHED", "UNCHANGED")
+        new = sorted(set(now.instances) - set(before.instances))
+        if new != [now.record.serving] or now.record.kept != (former,):
+            problems.append(f"instances made: {new}, on record: {now.record}")
+        if (serves := restores.serving(self.environment)) != now.record.serving:
+            problems.append(f"the service uses {serves}, on record is {now.record.serving}")
+        if len(now.carrying) != 1 or now.carrying == before.carrying:
+            problems.append(f"{now.carrying} carry the traffic")
+        deployments = now.made.deployments.items() - before.made.deployments.items()
+        if [status for _, status in deployments] != ["SUCCESSFUL"]:
+            problems.append(f"deployments made: {deployments}")
+        if now.snapshots != before.snapshots:
+            problems.append(f"snapshots: {sorted(now.snapshots)}")
+        return problems + self.left(now)
+
+    def check_release(self, before: Data, again: Run) -> list[str]:
+        """What serves is the only one."""
+        now = self.made()
+        problems = made_well(again, "RELEASED", "UNCHANGED")
+        if set(now.instances) != {before.record.serving} or now.record.kept:
+            problems.append(f"instances: {now.instances}, on record: {now.record}")
+        if (now.carrying, now.tasks) != (before.carrying, before.tasks):
+            problems.append(f"{now.carrying} serves by {now.tasks}, before: {before.tasks}")
+        return problems + self.left(now)
+
+
+class DrillTable(DataTable):
+    """drill.yml: each run restores anew, and leaves nothing."""
+
+    COMMAND = ("drill.yml", "-e", json.dumps({"lyo_lock_lease": LEASE_SECONDS}))
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment, DRILL_LOCK)
+
+    def begin(self) -> Attempt:
+        """Any time is right."""
+        return Attempt(self.COMMAND, self.check)
+
+    def check(self, before: Data, again: Run) -> list[str]:
+        """It was recovered, and nothing of it is left."""
+        now = self.made()
+        problems = made_well(again, "SUCCEEDED") + self.untouched(before, now)
+        if now.instances != before.instances or now.snapshots != before.snapshots:
+            problems.append(f"instances: {now.instances}, snapshots: {sorted(now.snapshots)}")
+        return problems + self.left(now)
+
+    def nothing_left(self, command: Any) -> list[str]:
+        """A further drill is like it."""
+        before = self.made()
+        return self.check(before, self.environment.run(*command))

@@ -1,0 +1,137 @@
+"""Killed at any mutating call, what works on data is finished by typing it again, and leaves nothing.
+
+Rows and modes are those of `test_2_kills.py`. Of calls that a task of the ops image makes, the task dies,
+alone or with its run, or it goes on while its run dies.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.conftest import EVERYTHING
+from tests.chaos.data_table import (
+    BackupTable,
+    Data,
+    DataTable,
+    DrillTable,
+    MigrateTable,
+    RestoreTable,
+)
+from tests.chaos.kill_table import Attempt
+from tests.chaos.points import BEFORE, EVERYBODY, PROGRAM, TREE, Row
+from tests.runbooks.harness import Environment, Run
+from tests.runbooks.test_8_restore import database, serving
+
+pytestmark = [pytest.mark.late, pytest.mark.timeout(8 * 3600 if EVERYTHING else 3600)]
+# So much random data makes a part of a backup a multipart upload.
+MIB = 18
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ops_image(environment: Environment) -> Iterator[None]:
+    """The ops image is there; what is made by hand here goes at the end."""
+    run = environment.run("ops_image.yml")
+    assert run.returncode == 0, run.output
+    yield
+    rds, cache = environment.client("rds"), environment.client("elasticache")
+    for one in rds.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=one["DBSnapshotIdentifier"])
+    for one in cache.describe_snapshots(SnapshotSource="user")["Snapshots"]:
+        cache.delete_snapshot(SnapshotName=one["SnapshotName"])
+
+
+@pytest.fixture
+def large(environment: Environment) -> Iterator[None]:
+    """A table that is larger than one part of an upload."""
+    with database(environment, serving(environment)) as connection:
+        connection.execute("CREATE TABLE chaos_large (body bytea)")
+        for _ in range(MIB):
+            connection.execute("INSERT INTO chaos_large VALUES (%s)", (secrets.token_bytes(2**20),))
+        yield
+        connection.execute("DROP TABLE chaos_large")
+
+
+def told(table: DataTable) -> None:
+    """Say how many rows there were."""
+    bad = sum(bool(result.problems) for result in table.results)
+    seconds = sum(result.seconds for result in table.results)
+    print(f"\n{type(table).__name__}: {len(table.results)} rows, {bad} failed, {seconds:.0f} s")
+
+
+def test_a_migration(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> None:
+    table = MigrateTable(environment, tmp_path_factory.mktemp("chaos"))
+    found = table.points_of(*table.begin().command)
+    operations = {(point.service, point.operation) for point in found}
+    assert {("rds", "CreateDBSnapshot"), ("ecs", "RunTask")} <= operations
+    table.try_all(found, table.begin, everything=EVERYTHING)
+    told(table)
+
+
+def test_a_backup(environment: Environment, large: None) -> None:
+    table = BackupTable(environment)
+    table.serve(*table.begin().command)  # so that the next one has something to delete
+    found = table.points_of(*table.begin().command)
+    operations = {(point.caller, point.operation) for point in found}
+    assert {"CreateDBSnapshot", "CreateSnapshot", "CreateDBInstance", "DeleteObjects"} <= {
+        operation for caller, operation in operations if not caller
+    }
+    assert {(PROGRAM, "UploadPart"), (PROGRAM, "PutObjectRetention")} <= operations
+    table.try_all(found, table.begin, everything=EVERYTHING)
+    told(table)
+
+
+@pytest.mark.parametrize(
+    ("operation", "nth"),
+    # Of RunTask the first is the dump's, the second the copy's: what they make is complete then.
+    [("RunTask", 2), ("PutObjectRetention", 1), ("PutObjectRetention", -1)],
+)
+def test_what_a_killed_backup_has_completed_is_finished_copied_and_verified(
+    environment: Environment, operation: str, nth: int
+) -> None:
+    """Retention is as it comes, so that nothing goes."""
+    table = BackupTable(environment)
+    command = table.command("-e", "kinds=logical", keeps=True)
+    found = [p for p in table.points_of(*command) if p.operation == operation]
+    point = found[nth if nth < 0 else nth - 1]
+
+    def check(before: Data, _: Run) -> list[str]:
+        now = table.made()
+        return table.proven(before, now, 2) + table.left(now)
+
+    table.try_row(
+        Row(point, BEFORE, EVERYBODY if point.caller == PROGRAM else TREE), Attempt(command, check)
+    )
+    assert [result.problems for result in table.results] == [[]]
+
+
+def test_a_restore_and_the_release_of_the_former_instance(environment: Environment) -> None:
+    table = RestoreTable(environment)
+    table.prepare()
+    restored = table.points_of(*table.begin().command)
+    released = table.points_of(*table.release())
+    operations = {(point.service, point.operation) for point in restored + released}
+    assert {
+        ("rds", "RestoreDBInstanceFromDBSnapshot"),
+        ("ssm", "PutParameter"),
+        ("rds", "DeleteDBInstance"),
+    } <= operations
+    table.try_all(restored, table.begin, everything=EVERYTHING)
+    table.try_all(released, table.begin_release, everything=EVERYTHING)
+    table.clean()
+    told(table)
+
+
+def test_a_drill(environment: Environment) -> None:
+    table = DrillTable(environment)
+    found = table.points_of(*DrillTable.COMMAND)
+    assert ("rds", "DeleteDBInstance") in {(point.service, point.operation) for point in found}
+    table.try_all(found, table.begin, everything=EVERYTHING)
+    told(table)
+
+
+def test_afterwards_terraform_has_nothing_to_do(environment: Environment) -> None:
+    run = environment.run("drift.yml")
+    assert run.returncode == 0, run.output
