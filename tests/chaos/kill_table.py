@@ -151,7 +151,9 @@ class Table:
                     waiting.pop(0)
                 else:
                     again = self._ended
-            assert links, f"no run made {waiting[0].point}:\n{self._ended}"
+            if not links:
+                told = "\n".join(p for result in self.results for p in result.problems[-2:])
+                raise AssertionError(f"no run made {waiting[0].point}:\n{self._ended}\n{told}")
             again = again or self.environment.run(*attempt.command)
             self._judge(links, before, again, attempt)
 
