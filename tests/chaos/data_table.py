@@ -17,8 +17,8 @@ from tests.chaos.kill_table import LEASE_SECONDS, Attempt, Table, made_well
 from tests.chaos.release_table import settings
 from tests.chaos.truth import Made
 from tests.runbooks import test_8_backups as backups
-from tests.runbooks import test_8_restore as restores
 from tests.runbooks.harness import Environment, Run
+from tests.runbooks.recovery import serving
 
 BACKUP_LOCK, DRILL_LOCK = "lyo.backup.json", "lyo.drill.lock.json"
 # Families whose definitions name a database that does not stay.
@@ -55,6 +55,8 @@ class Data:
 
 class DataTable(Table):
     """The rows of runs that work on an environment's data."""
+
+    locks_always = True
 
     def client(self, service: str) -> Any:
         """The tests' own client, which no fault meets."""
@@ -124,7 +126,7 @@ class MigrateTable(DataTable):
     """
 
     # Whether something is pending, the image alone can tell.
-    idle_writes = frozenset({"RunTask", "RegisterTaskDefinition", "PutObject", "DeleteObject"})
+    idle_writes = frozenset({"RunTask", "RegisterTaskDefinition"})
 
     def __init__(self, environment: Environment, folder: Path) -> None:
         super().__init__(environment)
@@ -268,8 +270,8 @@ class RestoreTable(DataTable):
         """Take the two snapshots, of what serves."""
         rds = self.client("rds")
         for name in self.SNAPSHOTS:
-            serving = self.made().record.serving
-            rds.create_db_snapshot(DBSnapshotIdentifier=name, DBInstanceIdentifier=serving)
+            source = self.made().record.serving
+            rds.create_db_snapshot(DBSnapshotIdentifier=name, DBInstanceIdentifier=source)
             rds.get_waiter("db_snapshot_available").wait(
                 DBSnapshotIdentifier=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
             )
@@ -307,7 +309,7 @@ class RestoreTable(DataTable):
         new = sorted(set(now.instances) - set(before.instances))
         if new != [now.record.serving] or now.record.kept != (former,):
             problems.append(f"instances made: {new}, on record: {now.record}")
-        if (serves := restores.serving(self.environment)) != now.record.serving:
+        if (serves := serving(self.environment)) != now.record.serving:
             problems.append(f"the service uses {serves}, on record is {now.record.serving}")
         if len(now.carrying) != 1 or now.carrying == before.carrying:
             problems.append(f"{now.carrying} carry the traffic")
