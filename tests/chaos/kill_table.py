@@ -190,7 +190,7 @@ class Table:
         if row.victim == TASK:
             right = (verdict.FAILED,)
         elif dead:
-            right = ("RUNNING", "KILLED")
+            right = ENDED_WELL if row.completed else ("RUNNING", "KILLED")
         if len(verdicts) > 1 or any(word not in right for word in verdicts):
             problems.append(f"the killed run is on record as {verdicts}")
         link = Link(row, killed, time.monotonic() - started, problems)

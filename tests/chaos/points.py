@@ -116,6 +116,13 @@ class Row:
     when: str
     victim: str
 
+    @property
+    def completed(self) -> bool:
+        """Whether a run has completed its record when it dies; the lock is freed after that."""
+        if self.point.what == LEDGER:
+            return self.point.nth > 1 and self.when == AFTER
+        return "state=free" in self.point.what
+
     def __str__(self) -> str:
         return f"{self.victim} killed {self.when} {self.point}"
 

@@ -105,6 +105,15 @@ def test_a_run_that_finds_what_came_before_makes_the_call_as_its_first() -> None
     assert found["s3:PutObject /ledger/ 2"].next().nth == 2
 
 
+def test_a_record_is_complete_from_its_second_write_on() -> None:
+    ends = [str(row) for row in points.every_row(points_of(RUN)) if row.completed]
+    assert ends == [
+        "controller killed after s3:PutObject /ledger/ 2",
+        "controller killed after s3:PutObject /lyo.lock.jsonstate=free",
+        "tree killed before s3:PutObject /lyo.lock.jsonstate=free",
+    ]
+
+
 def test_a_run_without_a_lock_has_points_too() -> None:
     assert [str(point) for point in points_of([CALL])] == ["ecs:UpdateService lyo"]
 
