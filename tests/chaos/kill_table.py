@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from ansible.module_utils.lyo_release import verdict
 
 from localcloud.recorder import RecordedCall
@@ -104,6 +105,14 @@ class Table:
     def made(self) -> Any:
         """What there is, as a check compares it."""
         return self.truth.made()
+
+    def tell(self) -> None:
+        """Say how many rows there were; there may be none of those that were asked for."""
+        if not self.results:
+            pytest.skip(f"no row is {ROWS.pattern}")
+        bad = sum(bool(result.problems) for result in self.results)
+        seconds = sum(result.seconds for result in self.results)
+        print(f"\n{type(self).__name__}: {len(self.results)} rows, {bad} failed, {seconds:.0f} s")
 
     # -- rows -----------------------------------------------------------------------------------
 

@@ -12,35 +12,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.conftest import EVERYTHING
-from tests.chaos.data_table import (
-    BackupTable,
-    Data,
-    DataTable,
-    DrillTable,
-    MigrateTable,
-    RestoreTable,
-)
-from tests.chaos.kill_table import ROWS, Attempt
+from tests.chaos.data_table import BackupTable, Data, MigrateTable
+from tests.chaos.kill_table import Attempt
 from tests.chaos.points import BEFORE, EVERYBODY, PROGRAM, TREE, Point, Row
 from tests.runbooks.harness import Environment, Run
 from tests.runbooks.recovery import database, serving
 
-pytestmark = [pytest.mark.late, pytest.mark.timeout(8 * 3600 if EVERYTHING else 3600)]
+pytestmark = [
+    pytest.mark.late,
+    pytest.mark.timeout(8 * 3600 if EVERYTHING else 3600),
+    pytest.mark.usefixtures("ops_image"),
+]
 # So much random data makes a part of a backup a multipart upload.
 MIB = 18
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ops_image(environment: Environment) -> Iterator[None]:
-    """The ops image is there; what is made by hand here goes at the end."""
-    run = environment.run("ops_image.yml")
-    assert run.returncode == 0, run.output
-    yield
-    rds, cache = environment.client("rds"), environment.client("elasticache")
-    for one in rds.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]:
-        rds.delete_db_snapshot(DBSnapshotIdentifier=one["DBSnapshotIdentifier"])
-    for one in cache.describe_snapshots(SnapshotSource="user")["Snapshots"]:
-        cache.delete_snapshot(SnapshotName=one["SnapshotName"])
 
 
 @pytest.fixture
@@ -55,22 +39,13 @@ def large(environment: Environment) -> Iterator[None]:
         connection.execute("DROP TABLE chaos_large")
 
 
-def told(table: DataTable) -> None:
-    """Say how many rows there were; there may be none of those that were asked for."""
-    if not table.results:
-        pytest.skip(f"no row is {ROWS.pattern}")
-    bad = sum(bool(result.problems) for result in table.results)
-    seconds = sum(result.seconds for result in table.results)
-    print(f"\n{type(table).__name__}: {len(table.results)} rows, {bad} failed, {seconds:.0f} s")
-
-
 def test_a_migration(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> None:
     table = MigrateTable(environment, tmp_path_factory.mktemp("chaos"))
     found = table.points_of(*table.begin().command)
     operations = {(point.service, point.operation) for point in found}
     assert {("rds", "CreateDBSnapshot"), ("ecs", "RunTask")} <= operations
     table.try_all(found, table.begin, everything=EVERYTHING)
-    told(table)
+    table.tell()
 
 
 def test_a_backup(environment: Environment, large: None) -> None:
@@ -83,7 +58,7 @@ def test_a_backup(environment: Environment, large: None) -> None:
     }
     assert {(PROGRAM, "UploadPart"), (PROGRAM, "PutObjectRetention")} <= operations
     table.try_all(found, table.begin, everything=EVERYTHING)
-    told(table)
+    table.tell()
 
 
 @pytest.fixture(scope="module")
@@ -113,33 +88,3 @@ def test_what_a_killed_backup_has_completed_is_finished_copied_and_verified(
     victim = EVERYBODY if point.caller == PROGRAM else TREE
     table.try_row(Row(point, BEFORE, victim), Attempt(command, check))
     assert table.results[-1].problems == []
-
-
-def test_a_drill(environment: Environment) -> None:
-    table = DrillTable(environment)
-    found = table.points_of(*DrillTable.COMMAND)
-    assert ("rds", "DeleteDBInstance") in {(point.service, point.operation) for point in found}
-    table.try_all(found, table.begin, everything=EVERYTHING)
-    told(table)
-
-
-def test_a_restore_and_the_release_of_the_former_instance(environment: Environment) -> None:
-    table = RestoreTable(environment)
-    table.prepare()
-    restored = table.points_of(*table.begin().command)
-    released = table.points_of(*table.release())
-    operations = {(point.service, point.operation) for point in restored + released}
-    assert {
-        ("rds", "RestoreDBInstanceFromDBSnapshot"),
-        ("ssm", "PutParameter"),
-        ("rds", "DeleteDBInstance"),
-    } <= operations
-    table.try_all(restored, table.begin, everything=EVERYTHING)
-    table.try_all(released, table.begin_release, everything=EVERYTHING)
-    table.clean()
-    told(table)
-
-
-def test_afterwards_terraform_has_nothing_to_do(environment: Environment) -> None:
-    run = environment.run("drift.yml")
-    assert run.returncode == 0, run.output
