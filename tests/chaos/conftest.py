@@ -13,7 +13,7 @@ from tests.runbooks.harness import Environment
 # `make chaos` sets it: every row and every schedule, instead of what fits into `make test`.
 EVERYTHING = os.environ.get("LYO_CHAOS") == "all"
 # Kills take too long for every run of the tests: `make chaos`, or LYO_CHAOS=chain for a part.
-_KILLS = ["test_2_kills.py", "test_3_data_kills.py", "test_4_restore_kills.py"]
+_KILLS = ["test_2_kills.py", "test_3_data_kills.py"]
 collect_ignore = [] if os.environ.get("LYO_CHAOS") else _KILLS
 
 

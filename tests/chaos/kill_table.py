@@ -28,9 +28,6 @@ ENDED_WELL = (
     verdict.ROLLED_BACK,
     verdict.SUCCEEDED,
     verdict.UNCHANGED,
-    # Of restore.yml.
-    "RELEASED",
-    "SWITCHED",
 )
 # Of the rows, those that this regular expression finds.
 ROWS = re.compile(os.environ.get("LYO_CHAOS_ROWS", ""))
