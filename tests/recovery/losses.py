@@ -47,7 +47,8 @@ def table_dropped(site: Site) -> Result:
         site.archived(loss)
         arguments = ("from=time", f"time={loss.moment:%Y-%m-%dT%H:%M:%SZ}")
         run = site.restore(*arguments)
-        return site.judge("a table dropped", loss, run, arguments, loss.moment)
+        result = site.judge("a table dropped", loss, run, arguments, loss.moment)
+        return result.but(site.not_kept(loss, result))
 
 
 def tenant_deleted(site: Site) -> Result:
@@ -122,6 +123,7 @@ def bad_migration(site: Site) -> Result:
             if unnamed.returncode == 2 and f"{RELEASE} would migrate it" in unnamed.output
             else f"without the release's name it was not refused:\n{unnamed.output}",
             "" if release_of(site.environment) == served else f"{served} does not serve",
+            site.not_kept(loss, result),
         )
 
 

@@ -81,6 +81,6 @@ def table(results: Sequence[Result]) -> str:
     for one in results:
         lines.append(
             f"| {one.loss}{'' if one.good else ' **FAILED**'} | `{one.command}` | {one.acknowledged:,} | {one.missing} "
-            f"| {one.rows:,} | {one.rows_missing} | {one.later} | {one.seconds:.0f} | {one.silence:.1f} |"
+            f"| {one.rows:,} | {one.rows_missing} | {one.later:,} | {one.seconds:.0f} | {one.silence:.1f} |"
         )
     return "\n".join(lines)

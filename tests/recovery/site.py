@@ -145,6 +145,19 @@ class Site:
         )
         return result.but(self._still_answers(serves))
 
+    def not_kept(self, loss: Loss, result: Result) -> str:
+        """What of the messages after the point the former instance has not kept, empty where it has all."""
+        if result.point is None:
+            return ""
+        later = loss.booking.between(result.point, datetime.now(UTC))
+        serves = recovery.messages(self.environment, recovery.serving(self.environment))
+        gone = later - serves - recovery.messages(self.environment, loss.former)
+        return (
+            f"{len(gone)} of {len(later)} messages after the point are in no database"
+            if gone
+            else ""
+        )
+
     def _still_answers(self, restored: str) -> str:
         """What is wrong with a guest's conversation on what was restored, empty where it is well."""
         guest = Customer(self.environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.recovery.drill import counts, fewer
 from tests.recovery.result import Result, counted, table
 
 EMPTY = Result("a table was dropped", "-e from=time")
@@ -40,3 +41,13 @@ def test_what_else_is_wrong_is_not_good() -> None:
     assert good.but("", "").good
     assert "FAILED" not in table([good])
     assert not good.but("", "it says UNCHANGED").good
+
+
+def test_a_drill_that_counts_fewer_rows_than_were_committed_is_told() -> None:
+    said = "  because rows: bookings 1,234, inbox 2\n  took    drill 0:11"
+    assert counts(said) == {"bookings": 1234, "inbox": 2}
+    assert counts("no such line") == {}
+    committed = {("inbox", "m1"), ("inbox", "m2"), ("bookings", "m1")}
+    assert fewer(committed, counts(said)) == []
+    assert fewer(committed | {("inbox", "m3")}, counts(said)) == ["inbox: 2 of 3"]
+    assert fewer(committed, {}) == ["bookings: 0 of 1", "inbox: 0 of 2"]
