@@ -168,21 +168,13 @@ class BackupTable(DataTable):
         super().__init__(environment, BACKUP_LOCK)
         self._planted = 0
 
-    def command(self, *more: str, keeps: bool = False) -> tuple[str, ...]:
-        """backup.yml.
-
-        :param keeps: whether retention is as it comes, and deletes nothing so young.
-        """
-        values: dict[str, Any] = {"lyo_lock_lease": LEASE_SECONDS}
-        if not keeps:
-            kinds = dict.fromkeys(("snapshot", "cache", "logical"), _ONE)
-            values["lyo_backup_retention"] = {**kinds, "migration_days": 0}
-        return ("backup.yml", "-e", json.dumps(values), *more)
-
     def begin(self) -> Attempt:
         """Let there be something to delete."""
         self.plant()
-        return Attempt(self.command(), self.check)
+        kinds = dict.fromkeys(("snapshot", "cache", "logical"), _ONE)
+        retention = {**kinds, "migration_days": 0}
+        values = {"lyo_lock_lease": LEASE_SECONDS, "lyo_backup_retention": retention}
+        return Attempt(("backup.yml", "-e", json.dumps(values)), self.check)
 
     def plant(self) -> None:
         """A logical backup of long ago in both buckets, as far as retention looks at it."""
@@ -209,45 +201,38 @@ class BackupTable(DataTable):
             ours = {name for name in found if "-backup-" in name or "-migrate-" in name}
             if len(ours) != 1 or ours & then:
                 problems.append(f"{kind}: {sorted(ours)}, before: {sorted(then)}")
-        return problems + self.proven(before, now, 1) + self.left(now)
+        return problems + self.proven(before, now) + self.left(now)
 
-    def proven(self, before: Data, now: Data, count: int) -> list[str]:
-        """What is wrong with the logical backups: new ones, of which the newest ones are proven.
-
-        :param count: how many of the new ones have to be copied and verified.
-        """
+    def proven(self, before: Data, now: Data) -> list[str]:
+        """What is wrong with the logical backups: the newest, a new one, has to be copied and proven."""
         new, copies = sorted(set(now.logical) - set(before.logical)), self.copies()
-        problems = [f"{one} is not copied" for one in new[-count:] if one not in copies]
-        verdicts = {one: backups.verdict(self.environment, one) for one in new[-count:]}
-        problems += [
-            f"{one} is {word or 'not verified'}"
-            for one, word in verdicts.items()
-            if word != "VERIFIED"
-        ]
+        problems = [f"{one} is still there" for one in (*now.logical, *copies) if OLD in one]
+        if not new:
+            return [*problems, "no logical backup was made"]
+        newest = new[-1]
+        if newest not in copies:
+            problems.append(f"{newest} is not copied")
+        if (word := backups.verdict(self.environment, newest)) != "VERIFIED":
+            problems.append(f"{newest} is {word or 'not verified'}")
         begun = [key for key in backups.keys(self.environment) if key.endswith("/began.json")]
         begun += [k for k in backups.keys(self.environment, copy=True) if k.endswith("/began.json")]
-        problems += [f"{key} is still there" for key in begun if key.split("/")[1] in new[-count:]]
-        if len(new) < count:
-            problems.append(f"logical backups made: {new}")
-        problems += [f"{one} is still there" for one in (*now.logical, *copies) if OLD in one]
-        return problems
+        return problems + [f"{key} is still there" for key in begun if key.split("/")[1] == newest]
 
     def copies(self) -> list[str]:
         """IDs of the complete ones in the second bucket."""
         return backups.backups(self.environment, copy=True)
 
     def nothing_left(self, command: Any) -> list[str]:
-        """A further run makes exactly one further backup of each kind that is asked for."""
+        """A further run makes exactly one further backup of each kind."""
         before = self.made()
         third, now = self.environment.run(*command), self.made()
         problems = made_well(third, "BACKED_UP") + self.untouched(before, now)
-        wanted = 0 if "kinds=logical" in command else 1
         for kind, then, found in (
             ("snapshots", before.snapshots, now.snapshots),
             ("cache snapshots", before.cache, now.cache),
         ):
-            if len(found - then) != wanted or len(found) != len(then):
+            if len(found - then) != 1 or len(found) != len(then):
                 problems.append(f"a third run made of {kind}: {sorted(found - then)}")
         if len(set(now.logical) - set(before.logical)) != 1:
             problems.append(f"a third run made {set(now.logical) - set(before.logical)}")
-        return problems + self.proven(before, now, 1) + self.left(now)
+        return problems + self.proven(before, now) + self.left(now)

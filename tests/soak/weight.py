@@ -25,9 +25,8 @@ _PATIENCE = 5.0
 def start_light(pid: int, seconds: float = LIGHT_SECONDS) -> None:
     """Make the session of a process light for some wall seconds; nothing where Linux does not group by session."""
     if weigh(pid, LIGHT):
-        timer = threading.Timer(seconds, _restore, [pid])
-        timer.daemon = True
-        timer.start()
+        # Not a daemon: whoever ends earlier leaves nothing light behind.
+        threading.Timer(seconds, _restore, [pid]).start()
 
 
 def _restore(pid: int) -> None:

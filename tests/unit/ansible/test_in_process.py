@@ -64,7 +64,7 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def results(folder: Path, arguments: dict[str, Any], *options: str) -> tuple[list[Any], list[str]]:
+def results(folder: Path, arguments: dict[str, Any]) -> tuple[list[Any], list[str]]:
     """What the three said, and the modules that had a process of their own."""
     # The same Python under another name.
     other = folder / "python"
@@ -74,7 +74,7 @@ def results(folder: Path, arguments: dict[str, Any], *options: str) -> tuple[lis
     text = PLAY.replace("{arguments}", json.dumps(arguments)).replace("{file}", str(file))
     (folder / "play.yml").write_text(text.replace("{other}", str(other)))
     done = subprocess.run(
-        [str(PLAYBOOK), "-i", "localhost,", str(folder / "play.yml"), *options],
+        [str(PLAYBOOK), "-i", "localhost,", str(folder / "play.yml")],
         cwd=ROOT,
         env={
             **os.environ,
