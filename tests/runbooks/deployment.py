@@ -19,6 +19,8 @@ from tests.runbooks.harness import Environment
 
 # Cloud seconds per wall second: a bake of one minute takes six seconds.
 SPEED = "10"
+# Of a failed runbook's output, what is shown: every test that waited shows it again.
+LINES = 40
 DEPLOYMENT = (("bootstrap.yml", ()), ("deploy.yml", ("-e", "release=v1")))
 
 
@@ -47,7 +49,8 @@ class Deployment:
             environment = Environment(content, self._folder)
             for runbook, arguments in () if self._borrowed else DEPLOYMENT:
                 run = environment.run(runbook, *arguments)
-                assert run.returncode == 0, run.output
+                end = "\n".join(run.output.splitlines()[-LINES:])
+                assert run.returncode == 0, f"{runbook} ended with {run.returncode}:\n{end}"
             self._environment = environment
         except BaseException as error:
             self._error = error
@@ -56,7 +59,7 @@ class Deployment:
         """Wait for the deployment; raises what it failed with."""
         self._thread.join()
         if self._environment is None:
-            raise AssertionError("the environment could not be deployed") from self._error
+            raise AssertionError(f"the environment could not be deployed: {self._error}") from None
         return self._environment
 
     def made(self) -> set[Item]:
