@@ -10,12 +10,13 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 from pathlib import Path
 
 from localcloud import lifecycle
 from tests.localcloud.conftest import localcloud
 from tests.localcloud.leftovers import Finder, Item
-from tests.runbooks.harness import Environment
+from tests.runbooks.harness import Environment, Run
 
 # Cloud seconds per wall second: a bake of one minute takes six seconds.
 SPEED = "10"
@@ -34,6 +35,8 @@ class Deployment:
         self._error: BaseException | None = None
         self._finder: Finder | None = None
         self._before: set[Item] = set()
+        self._failures: list[str] = []
+        self._failed = False
         self._thread = threading.Thread(target=self._deploy, name="deployment", daemon=True)
         self._thread.start()
 
@@ -49,15 +52,21 @@ class Deployment:
             environment = Environment(content, self._folder)
             for runbook, arguments in () if self._borrowed else DEPLOYMENT:
                 run = environment.run(runbook, *arguments)
-                end = "\n".join(run.output.splitlines()[-LINES:])
-                assert run.returncode == 0, f"{runbook} ended with {run.returncode}:\n{end}"
+                if run.returncode != 0:
+                    # As its user would: what a run has left, the next one finishes.
+                    self._failed = True
+                    self._failures.append(_told(runbook, run))
+                    run = environment.run(runbook, *arguments)
+                assert run.returncode == 0, _told(runbook, run)
             self._environment = environment
         except BaseException as error:
-            self._error = error
+            self._error, self._failed = error, True
 
     def environment(self) -> Environment:
-        """Wait for the deployment; raises what it failed with."""
+        """Wait for the deployment; raises what it failed with, warns of what worked the second time."""
         self._thread.join()
+        while self._failures:
+            warnings.warn(f"typed again: {self._failures.pop()}", stacklevel=1)
         if self._environment is None:
             raise AssertionError(f"the environment could not be deployed: {self._error}") from None
         return self._environment
@@ -68,8 +77,20 @@ class Deployment:
         return self._finder.look() - self._before
 
     def remove(self) -> None:
-        """Take down what this deployment has put up."""
+        """Take down what this deployment has put up; the logs of one that failed stay."""
         if not self._borrowed:
-            localcloud("down", "--state", str(self._folder / "state"), check=False)
+            state = self._folder / "state"
+            if self._failed and (log := state / "daemon.log").is_file():
+                shutil.copy(log, self._folder)
+            localcloud("down", "--state", str(state), check=False)
         self._thread.join(timeout=60)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._failed:
+            print(f"\nlogs of the deployment that failed: {self._folder}")
+        else:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _told(runbook: str, run: Run) -> str:
+    """How a runbook failed."""
+    end = "\n".join(run.output.splitlines()[-LINES:])
+    return f"{runbook} ended with {run.returncode}:\n{end}"
