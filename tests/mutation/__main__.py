@@ -44,6 +44,7 @@ DECISIONS = (
 # The tests that decide about them, with what they share.
 TEST_FILES = (
     "__init__.py",
+    "conftest.py",
     "fakes.py",
     "restores.py",
     "world.py",
