@@ -7,14 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.kill_table import ALL
 from tests.conftest import DEPLOYMENT
 from tests.runbooks.harness import Environment
 
+# How the rows of the kill tables are tried.
+MODE = os.environ.get("LYO_CHAOS", "")
 # `make chaos` sets it: every row and every schedule, instead of what fits into `make test`.
-EVERYTHING = os.environ.get("LYO_CHAOS") == "all"
+EVERYTHING = MODE == ALL
 # Kills take too long for every run of the tests: `make chaos`, or LYO_CHAOS=chain for a part.
 _KILLS = ["test_2_kills.py", "test_3_data_kills.py"]
-collect_ignore = [] if os.environ.get("LYO_CHAOS") else _KILLS
+collect_ignore = [] if MODE else _KILLS
 
 
 @pytest.fixture(scope="session")

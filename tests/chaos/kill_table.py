@@ -29,6 +29,8 @@ ENDED_WELL = (
     verdict.SUCCEEDED,
     verdict.UNCHANGED,
 )
+# What LYO_CHAOS says: every row by itself, or as a chain.
+ALL, SIDES = "all", "sides"
 # Of the rows, those that this regular expression finds.
 ROWS = re.compile(os.environ.get("LYO_CHAOS_ROWS", ""))
 _WORDS = (*ENDED_WELL, verdict.FAILED, verdict.STILL_RUNNING)
@@ -113,20 +115,21 @@ class Table:
 
     # -- rows -----------------------------------------------------------------------------------
 
-    def try_all(
-        self, found: Sequence[Point], begin: Callable[[], Attempt], *, everything: bool
-    ) -> None:
+    def try_all(self, found: Sequence[Point], begin: Callable[[], Attempt], mode: str) -> None:
         """Try the rows of some points, then tell of those that failed.
 
         :param begin: brings about where the runs begin.
-        :param everything: each row by itself; else each kind of call once, as a chain, without
-            those objects of S3 that another runbook's rows have written already.
+        :param mode: ALL, each row by itself; SIDES, the same rows as a chain; else each kind of call
+            once, as a chain, without those objects of S3 that another runbook's rows have written.
         """
         before = len(self.results)
-        if everything:
+        if mode in (ALL, SIDES):
             rows = _chosen(points.every_row(found))
-            for row in rows:
-                self.try_row(row, begin())
+            if mode == SIDES:
+                self.try_chain(rows, begin)
+            else:
+                for row in rows:
+                    self.try_row(row, begin())
         else:
             new = [point for point in found if point.code not in self.tried]
             rows = _chosen(points.some_rows(new))

@@ -195,13 +195,14 @@ _PROGRAMS = [(AFTER, TASK), (BEFORE, EVERYBODY), (BEFORE, TREE), (AFTER, EVERYBO
 
 
 def every_row(found: Sequence[Point]) -> list[Row]:
-    """Both sides of every point, the victims taking turns."""
+    """Both sides of every point, before it first, the victims taking turns."""
     rows = []
     for number, point in enumerate(found):
         turns = _PROGRAMS if point.caller == PROGRAM else _RUNBOOKS
         first = 2 * (number % 2)
         # The same side twice is no turn: before and after, each with another victim.
-        rows += [Row(point, when, victim) for when, victim in turns[first : first + 2]]
+        both = sorted(turns[first : first + 2], key=lambda turn: turn[0] == AFTER)
+        rows += [Row(point, when, victim) for when, victim in both]
     return rows
 
 

@@ -88,6 +88,8 @@ def test_all_rows_are_both_sides_of_every_point_with_both_victims() -> None:
     assert {(row.when, row.victim) for row in rows} == {
         (w, v) for w in (BEFORE, AFTER) for v in (CONTROLLER, TREE)
     }
+    # In a chain, what was done is not done again.
+    assert [row.when for row in rows] == [BEFORE, AFTER] * len(found)
 
 
 def test_some_rows_are_each_kind_of_call_once() -> None:
@@ -109,8 +111,8 @@ def test_a_record_is_complete_from_its_second_write_on() -> None:
     ends = [str(row) for row in points.every_row(points_of(RUN)) if row.completed]
     assert ends == [
         "controller killed after s3:PutObject /ledger/ 2",
-        "controller killed after s3:PutObject /lyo.lock.jsonstate=free",
         "tree killed before s3:PutObject /lyo.lock.jsonstate=free",
+        "controller killed after s3:PutObject /lyo.lock.jsonstate=free",
     ]
 
 

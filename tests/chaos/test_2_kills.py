@@ -11,18 +11,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.conftest import EVERYTHING
+from tests.chaos.conftest import MODE
 from tests.chaos.control import Faults
-from tests.chaos.kill_table import Attempt, verdict_of
+from tests.chaos.kill_table import ALL, SIDES, Attempt, verdict_of
 from tests.chaos.release_table import ReleaseTable, settings
 from tests.chaos.truth import Made
 from tests.runbooks.harness import Environment, Run
 
-pytestmark = [pytest.mark.late, pytest.mark.timeout(8 * 3600 if EVERYTHING else 3600)]
+BOTH_SIDES = MODE in (SIDES, ALL)
+pytestmark = [pytest.mark.late, pytest.mark.timeout(8 * 3600 if BOTH_SIDES else 3600)]
 
 # Where the network ends: in the plan, the image, the migration, the release.
 ENDS = ("GetParameters", "PutImage", "RunTask", "UpdateService")
-PLANS = pytest.mark.skipif(not EVERYTHING, reason="each row is a Terraform plan: make chaos")
+PLANS = pytest.mark.skipif(not BOTH_SIDES, reason="each row is a Terraform plan: make chaos")
 ROLLBACK = ("rollback.yml", *settings())
 
 
@@ -46,7 +47,7 @@ def test_a_release(table: ReleaseTable) -> None:
         table.renew()
         return Attempt(table.deploy(), table.released)
 
-    table.try_all(found, begin, everything=EVERYTHING)
+    table.try_all(found, begin, MODE)
 
 
 @PLANS
@@ -61,7 +62,7 @@ def test_the_note_of_an_empty_plan(table: ReleaseTable) -> None:
         return [] if again.returncode == 0 else [f"exit code {again.returncode}"]
 
     attempt = Attempt(command, check, table.deploy())
-    table.try_all(found, lambda: attempt, everything=EVERYTHING)
+    table.try_all(found, lambda: attempt, MODE)
 
 
 def test_a_rollback_after_clean_up(table: ReleaseTable) -> None:
@@ -77,7 +78,7 @@ def test_a_rollback_after_clean_up(table: ReleaseTable) -> None:
         assert table.carrying() != former
         return Attempt(ROLLBACK, table.turned_back(former))
 
-    table.try_all(found, begin, everything=EVERYTHING)
+    table.try_all(found, begin, MODE)
 
 
 def test_a_rollback_during_bake(table: ReleaseTable) -> None:
@@ -105,10 +106,10 @@ def test_a_rollback_during_bake(table: ReleaseTable) -> None:
     bake()
     found = table.points_of(*ROLLBACK)
     assert ("ecs", "StopServiceDeployment") in {(p.service, p.operation) for p in found}
-    table.try_all(found, bake, everything=EVERYTHING)
+    table.try_all(found, bake, MODE)
 
 
-@pytest.mark.parametrize("operation", ENDS if EVERYTHING else ENDS[-1:])
+@pytest.mark.parametrize("operation", ENDS if BOTH_SIDES else ENDS[-1:])
 def test_the_network_ends(table: ReleaseTable, operation: str) -> None:
     """From a call on nothing comes through any more: one message, and the next run repairs."""
     table.renew()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.conftest import EVERYTHING
+from tests.chaos.conftest import EVERYTHING, MODE
 from tests.chaos.data_table import BackupTable, MigrateTable
 from tests.chaos.points import PROGRAM
 from tests.runbooks.harness import Environment
@@ -43,7 +43,7 @@ def test_a_migration(environment: Environment, tmp_path_factory: pytest.TempPath
     found = table.points_of(*table.begin().command)
     operations = {(point.service, point.operation) for point in found}
     assert {("rds", "CreateDBSnapshot"), ("ecs", "RunTask")} <= operations
-    table.try_all(found, table.begin, everything=EVERYTHING)
+    table.try_all(found, table.begin, MODE)
     table.tell()
 
 
@@ -56,5 +56,5 @@ def test_a_backup(environment: Environment, large: None) -> None:
         operation for caller, operation in operations if not caller
     }
     assert {(PROGRAM, "UploadPart"), (PROGRAM, "PutObjectRetention")} <= operations
-    table.try_all(found, table.begin, everything=EVERYTHING)
+    table.try_all(found, table.begin, MODE)
     table.tell()
