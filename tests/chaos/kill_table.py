@@ -14,7 +14,7 @@ from ansible.module_utils.lyo_release import verdict
 
 from localcloud.recorder import RecordedCall
 from tests.chaos import points
-from tests.chaos.killing import Killed, kill_at, wait_until_gone
+from tests.chaos.killing import Killed, kill_at, outlives, wait_until_gone
 from tests.chaos.points import EVERYBODY, TASK, TREE, Point, Row
 from tests.chaos.truth import LOCK, Truth
 from tests.runbooks.harness import Environment, Run
@@ -166,6 +166,8 @@ class Table:
                 if isinstance(link, Link):
                     links.append(link)
                     waiting.pop(0)
+                    # A module that has not seen yet that it is alone could make the next row's call.
+                    wait_until_gone([pid for pid in link.killed.left if not outlives(pid)])
                 else:
                     again = self._ended
             if not links:

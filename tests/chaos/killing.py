@@ -47,7 +47,7 @@ def task_of(environment: Environment) -> list[int]:
     return found
 
 
-def _outlives(pid: int) -> bool:
+def outlives(pid: int) -> bool:
     """Whether a process goes on without its run by design: docs/decisions/terraform-child.md."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
@@ -95,7 +95,7 @@ def kill_at(environment: Environment, row: Row, command: Sequence[str]) -> Kille
 
 
 def _victims(row: Row, pid: int, processes: Sequence[int], task: list[int]) -> list[int]:
-    mortal = [process for process in processes if not _outlives(process)]
+    mortal = [process for process in processes if not outlives(process)]
     if row.victim in (TASK, EVERYBODY):
         assert task, f"{row.point.caller} has no process"
     return {
