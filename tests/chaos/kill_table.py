@@ -15,7 +15,7 @@ from ansible.module_utils.lyo_release import verdict
 from localcloud.recorder import RecordedCall
 from tests.chaos import points
 from tests.chaos.killing import Killed, kill_at, outlives, wait_until_gone
-from tests.chaos.points import EVERYBODY, TASK, TREE, Point, Row
+from tests.chaos.points import TASK, Point, Row
 from tests.chaos.truth import LOCK, Truth
 from tests.runbooks.harness import Environment, Run
 
@@ -184,7 +184,7 @@ class Table:
             self._ended = killed
             return None
         problems = []
-        code, dead = killed.run.returncode, row.victim in (TREE, EVERYBODY)
+        code, dead = killed.run.returncode, row.dead
         if row.victim == TASK and (code, verdict_of(killed.run)) != (2, verdict.FAILED):
             problems.append(f"its task died, and the run said:\n{killed.run.output}")
         elif row.victim != TASK and code >= 0:
@@ -218,7 +218,7 @@ class Table:
         problems = attempt.check(before, again)
         wait_until_gone([pid for link in links for pid in link.killed.left])
         self.outlive_the_lease()
-        lock, dead = self.truth.lock(), [x for x in links if x.row.victim in (TREE, EVERYBODY)]
+        lock, dead = self.truth.lock(), [link for link in links if link.row.dead]
         # A lock whose lease has run out stays until somebody needs it; UNCHANGED needs none.
         if lock["state"] != "free" and not (dead and verdict_of(again) == verdict.UNCHANGED):
             problems.append(f"the lock is still held: {lock}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Sequence
@@ -15,12 +16,13 @@ from tests.chaos.points import CONTROLLER, EVERYBODY, RUNBOOK, TASK, TREE, Row
 from tests.runbooks.harness import Environment, Run
 from tests.runbooks.processes import send, tree
 
-CONTROLLER_VARIABLE = "LYO_CONTROLLER"
+# A variable that a run's processes have, whoever their parent is.
+RUN_VARIABLE = "LYO_CHAOS_RUN"
 
 
-def everything_of(pid: int) -> list[int]:
+def everything_of(pid: int, run: str) -> list[int]:
     """A controller with all that descends from it, and what it has left beside itself: the guardian."""
-    mark = f"{CONTROLLER_VARIABLE}={pid}\0".encode()
+    mark = f"{RUN_VARIABLE}={run}\0".encode()
     found = tree(pid)
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -72,12 +74,13 @@ def kill_at(environment: Environment, row: Row, command: Sequence[str]) -> Kille
     """
     faults = Faults(environment.content["endpoint"])
     faults.set(row.point.rule(row.when))
-    running = environment.start(*command)
+    name = secrets.token_hex(8)
+    running = environment.start(*command, environment={RUN_VARIABLE: name})
     pid = running.process.pid
     try:
         if not faults.wait_until_held(lambda: running.process.poll() is not None):
             return running.finish(30)
-        processes = everything_of(pid)
+        processes = everything_of(pid, name)
         victims = _victims(row, pid, processes, task_of(environment))
         send(victims, signal.SIGKILL)
         if row.victim != TASK:

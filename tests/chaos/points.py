@@ -123,6 +123,15 @@ class Row:
             return self.point.nth > 1 and self.when == AFTER
         return "state=free" in self.point.what
 
+    @property
+    def dead(self) -> bool:
+        """Whether nobody stays beside the run that could complete its record and free its lock.
+
+        The guardian comes after both.
+        """
+        begins = self.point.what == LEDGER or "state=held" in self.point.what
+        return self.victim in (TREE, EVERYBODY) or (begins and self.point.nth == 1)
+
     def __str__(self) -> str:
         return f"{self.victim} killed {self.when} {self.point}"
 
