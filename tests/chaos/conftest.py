@@ -16,7 +16,7 @@ MODE = os.environ.get("LYO_CHAOS", "")
 # `make chaos` sets it: every row and every schedule, instead of what fits into `make test`.
 EVERYTHING = MODE == ALL
 # Kills take too long for every run of the tests: `make chaos`, or LYO_CHAOS=chain for a part.
-_KILLS = ["test_2_kills.py", "test_3_data_kills.py"]
+_KILLS = ["test_2_kills.py", "test_3_data_kills.py", "test_4_restore_kills.py"]
 collect_ignore = [] if MODE else _KILLS
 
 

@@ -173,8 +173,11 @@ class BackupTable(DataTable):
         self.plant()
         kinds = dict.fromkeys(("snapshot", "cache", "logical"), _ONE)
         retention = {**kinds, "migration_days": 0}
-        values = {"lyo_lock_lease": LEASE_SECONDS, "lyo_backup_retention": retention}
-        return Attempt(("backup.yml", "-e", json.dumps(values)), self.check)
+        return Attempt(self.command(lyo_backup_retention=retention), self.check)
+
+    def command(self, **values: Any) -> tuple[str, ...]:
+        """backup.yml with some variables."""
+        return ("backup.yml", "-e", json.dumps({"lyo_lock_lease": LEASE_SECONDS, **values}))
 
     def plant(self) -> None:
         """A logical backup of long ago in both buckets, as far as retention looks at it."""
@@ -203,20 +206,21 @@ class BackupTable(DataTable):
                 problems.append(f"{kind}: {sorted(ours)}, before: {sorted(then)}")
         return problems + self.proven(before, now) + self.left(now)
 
-    def proven(self, before: Data, now: Data) -> list[str]:
-        """What is wrong with the logical backups: the newest, a new one, has to be copied and proven."""
+    def proven(self, before: Data, now: Data, newest: int = 1) -> list[str]:
+        """What is wrong with the logical backups: so many of the newest have to be copied and proven."""
         new, copies = sorted(set(now.logical) - set(before.logical)), self.copies()
         problems = [f"{one} is still there" for one in (*now.logical, *copies) if OLD in one]
-        if not new:
-            return [*problems, "no logical backup was made"]
-        newest = new[-1]
-        if newest not in copies:
-            problems.append(f"{newest} is not copied")
-        if (word := backups.verdict(self.environment, newest)) != "VERIFIED":
-            problems.append(f"{newest} is {word or 'not verified'}")
+        if len(new) < newest:
+            problems.append(f"logical backups made: {new}")
         begun = [key for key in backups.keys(self.environment) if key.endswith("/began.json")]
         begun += [k for k in backups.keys(self.environment, copy=True) if k.endswith("/began.json")]
-        return problems + [f"{key} is still there" for key in begun if key.split("/")[1] == newest]
+        for one in new[-newest:]:
+            if one not in copies:
+                problems.append(f"{one} is not copied")
+            if (word := backups.verdict(self.environment, one)) != "VERIFIED":
+                problems.append(f"{one} is {word or 'not verified'}")
+            problems += [f"{key} is still there" for key in begun if key.split("/")[1] == one]
+        return problems
 
     def copies(self) -> list[str]:
         """IDs of the complete ones in the second bucket."""

@@ -28,6 +28,9 @@ ENDED_WELL = (
     verdict.ROLLED_BACK,
     verdict.SUCCEEDED,
     verdict.UNCHANGED,
+    # Of restore.yml.
+    "RELEASED",
+    "SWITCHED",
 )
 # What LYO_CHAOS says: every row by itself, or as a chain.
 ALL, SIDES = "all", "sides"

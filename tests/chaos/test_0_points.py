@@ -116,6 +116,14 @@ def test_a_record_is_complete_from_its_second_write_on() -> None:
     ]
 
 
+def test_nobody_stays_beside_a_run_that_is_only_beginning() -> None:
+    rows = [row for row in points.every_row(points_of(RUN)) if row.victim == CONTROLLER]
+    assert [str(row) for row in rows if row.dead] == [
+        "controller killed before s3:PutObject /lyo.lock.jsonstate=held",
+        "controller killed after s3:PutObject /ledger/",
+    ]
+
+
 def test_a_run_without_a_lock_has_points_too() -> None:
     assert [str(point) for point in points_of([CALL])] == ["ecs:UpdateService lyo"]
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.conftest import EVERYTHING, MODE
-from tests.chaos.data_table import BackupTable, MigrateTable
-from tests.chaos.points import PROGRAM
-from tests.runbooks.harness import Environment
+from tests.chaos.data_table import BackupTable, Data, MigrateTable
+from tests.chaos.kill_table import Attempt
+from tests.chaos.points import BEFORE, EVERYBODY, PROGRAM, TREE, Point, Row
+from tests.runbooks.harness import Environment, Run
 from tests.runbooks.recovery import database, serving
 
 pytestmark = [
@@ -58,3 +59,32 @@ def test_a_backup(environment: Environment, large: None) -> None:
     assert {(PROGRAM, "UploadPart"), (PROGRAM, "PutObjectRetention")} <= operations
     table.try_all(found, table.begin, MODE)
     table.tell()
+
+
+@pytest.fixture(scope="module")
+def logical(environment: Environment) -> tuple[BackupTable, tuple[str, ...], list[Point]]:
+    """Logical backups with retention as it comes, so that nothing goes: command and its calls."""
+    table = BackupTable(environment)
+    command = table.command(kinds="logical")
+    return table, command, table.points_of(*command)
+
+
+@pytest.mark.parametrize(
+    ("operation", "nth"),
+    # Of RunTask the first is the dump's, the second the copy's: what they make is complete then.
+    [("RunTask", 2), ("PutObjectRetention", 1), ("PutObjectRetention", -1)],
+)
+def test_what_a_killed_backup_has_completed_is_finished_copied_and_verified(
+    logical: tuple[BackupTable, tuple[str, ...], list[Point]], operation: str, nth: int
+) -> None:
+    table, command, points = logical
+    found = [point for point in points if point.operation == operation]
+    point = found[nth if nth < 0 else nth - 1]
+
+    def check(before: Data, _: Run) -> list[str]:
+        now = table.made()
+        return table.proven(before, now, 2) + table.left(now)
+
+    victim = EVERYBODY if point.caller == PROGRAM else TREE
+    table.try_row(Row(point, BEFORE, victim), Attempt(command, check))
+    assert table.results[-1].problems == []
