@@ -169,8 +169,10 @@ class Table:
                 if isinstance(link, Link):
                     links.append(link)
                     waiting.pop(0)
-                    # A module that has not seen yet that it is alone could make the next row's call.
-                    wait_until_gone([pid for pid in link.killed.left if not outlives(pid)])
+                    # A module that has not seen yet that it is alone could make the next row's call;
+                    # for Terraform the next run waits itself.
+                    if not any(outlives(pid) for pid in link.killed.left):
+                        wait_until_gone(link.killed.left)
                 else:
                     again = self._ended
             if not links:

@@ -110,13 +110,27 @@ def _victims(row: Row, pid: int, processes: Sequence[int], task: list[int]) -> l
 
 
 def wait_until_gone(pids: Sequence[int], timeout: float = 90.0) -> None:
-    """Until none of them lives: a module that lost its controller ends by itself."""
+    """Until none of them lives: a module that lost its controller ends by itself.
+
+    Ansible's own process for the task may not: a result that is larger than a pipe waits for a reader.
+    """
     deadline = time.monotonic() + timeout
     while living := [pid for pid in pids if _lives(pid)]:
+        send([pid for pid in living if _speaks_to_nobody(pid)], signal.SIGKILL)
         if time.monotonic() > deadline:
             commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in living]
             raise AssertionError(f"still there after {timeout} s: {commands}")
         time.sleep(0.1)
+
+
+def _speaks_to_nobody(pid: int) -> bool:
+    """Whether an orphan waits until somebody reads what it writes into a pipe."""
+    try:
+        parent = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+        waits_in = Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return False
+    return parent == "1" and waits_in.endswith("pipe_write")
 
 
 def _lives(pid: int) -> bool:
