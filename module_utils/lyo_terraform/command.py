@@ -220,6 +220,8 @@ class Terraform:
         """
         stream = Stream(total)
         log = self.data_dir / f"lyo-{arguments[0]}.jsonl"
+        # A file of its own: a plan of a run that was killed may still write to the former one.
+        log.unlink(missing_ok=True)
         with (
             self._working(arguments[0]) as inherited,
             log.open("wb") as sink,

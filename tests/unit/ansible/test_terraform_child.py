@@ -98,6 +98,17 @@ def test_a_plan_that_still_runs_is_nobodys_obstacle(site: Site) -> None:
     (site.folder / "finished").touch()
 
 
+def test_what_a_plan_of_a_killed_run_still_writes_is_not_taken_for_the_next_ones(
+    site: Site,
+) -> None:
+    site.kill_during("plan")
+    log = site.folder / "data" / "lyo-plan.jsonl"
+    with log.open() as former:
+        (site.folder / "finished").touch()
+        site.terraform.follow("plan", ["plan"])
+        assert not os.path.samestat(os.fstat(former.fileno()), log.stat())
+
+
 def test_a_provider_that_outlived_its_terraform_is_nobodys_obstacle(site: Site) -> None:
     (site.folder / "provider").touch()
     site.kill_during("apply")
