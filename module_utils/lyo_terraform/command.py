@@ -223,7 +223,7 @@ class Terraform:
         # A file of its own: a plan of a run that was killed may still write to the former one.
         log.unlink(missing_ok=True)
         with (
-            self._working(arguments[0]) as inherited,
+            self._working(arguments) as inherited,
             log.open("wb") as sink,
             log.open(encoding="utf-8", errors="replace") as source,
         ):
@@ -255,9 +255,12 @@ class Terraform:
         raise self._failure(stream, arguments[0], child.returncode)
 
     @contextlib.contextmanager
-    def _working(self, verb: str) -> Iterator[tuple[int, ...]]:
-        """A descriptor that an apply inherits, and with it a lock that lasts as long as it lives."""
-        if verb != "apply":
+    def _working(self, arguments: Sequence[str]) -> Iterator[tuple[int, ...]]:
+        """A descriptor that Terraform inherits, and with it a lock that lasts as long as it lives.
+
+        What only reads, and so does not lock the state, keeps nobody waiting.
+        """
+        if "-lock=false" in arguments:
             yield ()
             return
         path = self.data_dir / "lyo-working"
@@ -270,8 +273,9 @@ class Terraform:
     def wait_for_interrupted(self) -> None:
         """Wait while the Terraform of a run that was killed is still finishing.
 
-        It ends what it had begun, within the provider's own time limits, and saves the state. Until
-        then it holds the state's lock rightly: nobody should be told to break it.
+        An apply ends what it had begun, within the provider's own time limits, and saves the state; a
+        plan reads on for a while. Until then it holds the state's lock rightly: nobody should be told
+        to break it.
         """
         with (self.data_dir / "lyo-working").open("a+b") as file:
             while True:

@@ -32,7 +32,7 @@ from pathlib import Path
 from module_utils.lyo_terraform.command import Terraform
 here = Path(sys.argv[1])
 terraform = Terraform(str(here / "terraform"), here, here / "data", {}, {}, lambda *_: None)
-terraform.follow(sys.argv[2], [sys.argv[2]])
+terraform.follow(sys.argv[2], sys.argv[2:])
 """
 PATIENCE = 20.0
 
@@ -55,9 +55,9 @@ class Site:
             str(binary), folder, folder / "data", {}, {}, lambda *told: self.told.append(told[1])
         )
 
-    def kill_during(self, verb: str) -> None:
+    def kill_during(self, verb: str, *options: str) -> None:
         run = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(self.folder), verb],
+            [sys.executable, "-c", RUN, str(self.folder), verb, *options],
             cwd=Path(__file__).parents[3],
         )
         wait_for(self.folder / "started")
@@ -72,10 +72,11 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def test_an_apply_that_still_finishes_is_waited_for(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("verb", ["apply", "plan"])
+def test_what_still_finishes_is_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    site.kill_during("apply")
+    site.kill_during(verb)
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -91,8 +92,8 @@ def test_an_apply_that_still_finishes_is_waited_for(
     assert "still finishes" in site.told[0]
 
 
-def test_a_plan_that_still_runs_is_nobodys_obstacle(site: Site) -> None:
-    site.kill_during("plan")
+def test_a_plan_that_only_reads_is_nobodys_obstacle(site: Site) -> None:
+    site.kill_during("plan", "-lock=false")
     site.terraform.wait_for_interrupted()
     assert site.told == []
     (site.folder / "finished").touch()
