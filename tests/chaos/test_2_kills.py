@@ -53,6 +53,7 @@ def test_a_release(table: ReleaseTable) -> None:
 @PLANS
 def test_the_note_of_an_empty_plan(table: ReleaseTable) -> None:
     """What a run calls because Terraform has to plan: the lock of its state, the note."""
+    table.serve(*table.deploy())
     command = ("deploy.yml", *settings(), "-e", "infra=plan", "-e", "phases=1")
     found = [p for p in table.points_of(*command) if "lyo.lock" not in p.what]
     found = [p for p in found if "ledger" not in p.what]
