@@ -20,8 +20,10 @@ import pytest
 from tests.runbooks.harness import Environment, Run
 
 GROUP = "module.application.aws_cloudwatch_log_group.application"
-# Another retention of the application's logs: a change of one attribute of one module.
-FOURTEEN = ("-e", json.dumps({"lyo_terraform_overrides": {"service": {"log_days": 14}}}))
+# Another retention of the application's logs: a change of one attribute of one module. A variable is
+# replaced as a whole: the other attribute is as in local.tfvars.
+SERVICE = {"log_days": 14, "grace_seconds": 180}
+FOURTEEN = ("-e", json.dumps({"lyo_terraform_overrides": {"service": SERVICE}}))
 HOLDER = {
     "ID": "11111111-2222-3333-4444-555555555555",
     "Operation": "OperationTypeApply",
