@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 
 from localcloud import lifecycle
@@ -26,7 +25,10 @@ DEPLOYMENT = (("bootstrap.yml", ()), ("deploy.yml", ("-e", "release=v1")))
 
 
 class Deployment:
-    """A local cloud with release v1, or the deployed one that LYO_TEST_STATE names."""
+    """A local cloud with release v1, or the deployed one that LYO_TEST_STATE names.
+
+    :ivar failures: how the first try of a runbook failed that was then typed again.
+    """
 
     def __init__(self) -> None:
         self._borrowed = os.environ.get("LYO_TEST_STATE")
@@ -35,8 +37,7 @@ class Deployment:
         self._error: BaseException | None = None
         self._finder: Finder | None = None
         self._before: set[Item] = set()
-        self._failures: list[str] = []
-        self._failed = False
+        self.failures: list[str] = []
         self._thread = threading.Thread(target=self._deploy, name="deployment", daemon=True)
         self._thread.start()
 
@@ -53,20 +54,18 @@ class Deployment:
             for runbook, arguments in () if self._borrowed else DEPLOYMENT:
                 run = environment.run(runbook, *arguments)
                 if run.returncode != 0:
-                    # As its user would: what a run has left, the next one finishes.
-                    self._failed = True
-                    self._failures.append(_told(runbook, run))
+                    # As its user would, so that the other tests can tell more; one test asks for
+                    # these failures.
+                    self.failures.append(_told(runbook, run))
                     run = environment.run(runbook, *arguments)
                 assert run.returncode == 0, _told(runbook, run)
             self._environment = environment
         except BaseException as error:
-            self._error, self._failed = error, True
+            self._error = error
 
     def environment(self) -> Environment:
-        """Wait for the deployment; raises what it failed with, warns of what worked the second time."""
+        """Wait for the deployment; raises what it failed with."""
         self._thread.join()
-        while self._failures:
-            warnings.warn(f"typed again: {self._failures.pop()}", stacklevel=1)
         if self._environment is None:
             raise AssertionError(f"the environment could not be deployed: {self._error}") from None
         return self._environment
@@ -78,13 +77,14 @@ class Deployment:
 
     def remove(self) -> None:
         """Take down what this deployment has put up; the logs of one that failed stay."""
+        failed = self.failures or self._error
         if not self._borrowed:
             state = self._folder / "state"
-            if self._failed and (log := state / "daemon.log").is_file():
+            if failed and (log := state / "daemon.log").is_file():
                 shutil.copy(log, self._folder)
             localcloud("down", "--state", str(state), check=False)
         self._thread.join(timeout=60)
-        if self._failed:
+        if failed:
             print(f"\nlogs of the deployment that failed: {self._folder}")
         else:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from localcloud import lifecycle
+from tests.conftest import DEPLOYMENT
 from tests.localcloud.conftest import localcloud
 from tests.runbooks.harness import Environment
 
@@ -47,3 +48,9 @@ def test_the_first_deploy_is_predicted_as_a_whole(empty: Environment) -> None:
         assert address in run.output
     assert "deploy: v1, after the infrastructure exists" in run.output
     assert empty.calls(run.started, writes=True) == []
+
+
+def test_the_environment_was_deployed_by_the_first_try(
+    environment: Environment, request: pytest.FixtureRequest
+) -> None:
+    assert request.config.stash[DEPLOYMENT].failures == []
