@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ _FIXED = {
     "idle_in_transaction_session_timeout": "0",
     "lock_timeout": f"{LOCK_SECONDS}s",
     "jit": "off",
+    # How much of the server is used the number of jobs alone decides.
+    "max_parallel_workers_per_gather": "0",
 }
 _OURS = """
     n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
@@ -45,11 +47,15 @@ class Found:
     """A table in the catalog.
 
     :ivar bytes: on disk, without indexes.
+    :ivar columns: in their order.
+    :ivar types: of the columns, as SQL names them.
     """
 
     schema: str
     table: str
     bytes: int
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -102,12 +108,15 @@ def one(connection: Connection, query: str, parameters: Sequence[Any] = ()) -> A
 def tables(connection: Connection) -> list[Found]:
     """Return tables that hold rows themselves, the largest first; no members of extensions."""
     rows = connection.execute(
-        "SELECT n.nspname, c.relname, pg_table_size(c.oid)"  # noqa: S608 - a constant
-        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        "SELECT n.nspname, c.relname, pg_table_size(c.oid), a.names, a.types"  # noqa: S608 - a constant
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,"
+        " LATERAL (SELECT coalesce(array_agg(attname::text ORDER BY attnum), '{}') AS names,"
+        " coalesce(array_agg(format_type(atttypid, NULL) ORDER BY attnum), '{}') AS types"
+        " FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) a"
         f" WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_CLASSES}"
         " ORDER BY 3 DESC, 1, 2"
     )
-    return [Found(str(s), str(t), int(size)) for s, t, size in rows]
+    return [Found(str(s), str(t), int(size), tuple(c), tuple(ty)) for s, t, size, c, ty in rows]
 
 
 def foreign_keys(connection: Connection) -> list[ForeignKey]:
@@ -191,26 +200,30 @@ def schema_revision(connection: Connection, table: str) -> str:
     return ",".join(str(revision) for (revision,) in connection.execute(query))
 
 
-def hash_method(connection: Connection, table: Found) -> str:
-    """Return how a table's rows can be hashed: as records, or as text where a type has no hash.
+def hash_methods(connection: Connection, found: Iterable[Found]) -> Mapping[str, str]:
+    """Return how each table's rows can be hashed: as records, or as text where a type has no hash.
 
     PostgreSQL itself decides: it refuses a record with a column of such a type.
     """
-    types = connection.execute(
-        "SELECT string_agg(format('NULL::%%s', format_type(a.atttypid, a.atttypmod)), ', ')"
-        " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
-        (table.schema, table.table),
-    ).fetchone()
-    if types is None or types[0] is None:
-        return "text"
-    try:
-        with connection.transaction():
-            connection.execute(f"SELECT hash_record_extended(ROW({types[0]}), 0)")
-    except (psycopg.errors.UndefinedFunction, psycopg.errors.SyntaxError):
-        return "text"
-    return "record"
+    hashed: dict[str, bool] = {}
+
+    def has_hash(kind: str) -> bool:
+        try:
+            with connection.transaction():
+                connection.execute(f"SELECT hash_record_extended(ROW(NULL::{kind}), 0)")
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.SyntaxError):
+            return False
+        except psycopg.errors.IntegrityError:  # a domain that takes no NULL
+            return False
+        return True
+
+    methods = {}
+    for table in found:
+        for kind in set(table.types) - hashed.keys():
+            hashed[kind] = has_hash(kind)
+        known = bool(table.types) and all(hashed[kind] for kind in table.types)
+        methods[table.name] = "record" if known else "text"
+    return methods
 
 
 def measure(connection: Connection, table: Found, tenant_column: str, method: str) -> Table:
@@ -219,11 +232,13 @@ def measure(connection: Connection, table: Found, tenant_column: str, method: st
     The checksum is the sum of the rows' 64-bit hashes, so the order of the rows does not matter.
     Hashes are PostgreSQL's own, seeded with 0, and the same on every server of a major version.
     """
-    hashed = "hash_record_extended(t, 0)" if method == "record" else "hashtextextended(t::text, 0)"
+    hashed: sql.Composable = sql.SQL("hashtextextended(t::text, 0)")
+    if method == "record":
+        # The same as t itself, which PostgreSQL would put together anew at a third more time.
+        columns = sql.SQL(", ").join(sql.Identifier("t", name) for name in table.columns)
+        hashed = sql.SQL("hash_record_extended(ROW({}), 0)").format(columns)
     relation = sql.Identifier(table.schema, table.table)
-    counted = sql.SQL(", count(*), coalesce(sum({}), 0) FROM ONLY {} AS t").format(
-        sql.SQL(hashed), relation
-    )
+    counted = sql.SQL(", count(*), coalesce(sum({}), 0) FROM ONLY {} AS t").format(hashed, relation)
     if tenant_column:
         column = sql.Identifier(tenant_column)
         query = sql.SQL("SELECT t.{}::text{} GROUP BY t.{}").format(column, counted, column)

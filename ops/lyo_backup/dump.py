@@ -23,7 +23,7 @@ from .locking import protect
 from .manifest import DATA, POST_DATA, PRE_DATA, REST, Manifest, Part, Sequence, Table, label
 from .settings import Settings
 from .store import BEGAN, MANIFEST, Store
-from .tools import Group, pattern
+from .tools import Group, StoppedError, pattern
 from .upload import Upload
 
 # What another database left unfinished is removed after this time; of our own at once.
@@ -172,16 +172,14 @@ class _Run:
         snapshot = str(database.one(lead, "SELECT pg_export_snapshot()"))
         found = database.tables(lead)
         columns = database.tenant_columns(lead, found, settings)
-        methods = {table.name: database.hash_method(lead, table) for table in found}
+        methods = database.hash_methods(lead, found)
         snapshots.hold(lead, found)
         self._progress = said.Progress("dump", sum(table.bytes for table in found))
         said.line(f"{self._id}: {len(found)} tables, {settings.jobs} at a time, from {lsn}")
         groups = grouped(found, settings.part_bytes)
-        made = self._all(snapshot, groups, columns, methods)
-        before = database.sequences(lead)
-        rest = self._part(self._rest(snapshot, found, len(groups) + 3))
-        after = database.sequences(lead)
-        parts = sorted([*made.parts, rest], key=lambda part: part.key)
+        rest = self._rest(snapshot, found, len(groups) + 3)
+        made = self._all(snapshot, groups, rest, columns, methods)
+        parts = sorted(made.parts, key=lambda part: part.key)
         manifest = Manifest(
             id=self._id,
             began=began.isoformat(timespec="seconds"),
@@ -193,11 +191,7 @@ class _Run:
             schema_revision=database.schema_revision(lead, settings.schema_table),
             snapshot_lsn=lsn,
             tables=tuple(sorted(made.tables, key=lambda table: table.name)),
-            sequences=tuple(
-                Sequence(name, *before[name], *after[name])
-                for name in sorted(before)
-                if name in after
-            ),
+            sequences=tuple(made.sequences),
             constraints=database.constraints(lead),
             indexes=tuple(database.indexes(lead)),
             roles=tuple(database.roles(lead)),
@@ -213,34 +207,47 @@ class _Run:
         self,
         snapshot: str,
         groups: list[tuple[database.Found, ...]],
+        rest: _Job,
         columns: Mapping[str, str],
         methods: Mapping[str, str],
     ) -> _Made:
-        """Make every part but the rest, and measure every table, both largest first."""
+        """Make every part, and measure every table, both largest first."""
         common = self._common(snapshot)
         jobs = [
             _Job("0001-pre-data", PRE_DATA, (*common, "--section=pre-data")),
             _Job("0002-post-data", POST_DATA, (*common, "--section=post-data")),
         ]
         jobs += [self._data(snapshot, group, number) for number, group in enumerate(groups, 3)]
-        made = _Made([], [])
+        made = _Made([], [], [])
+        ends = parallel.Ends(self._group, self._settings.jobs)
 
         def part(job: _Job) -> Callable[[], None]:
-            return lambda: made.parts.append(self._part(job))
+            return lambda: ends.give(self._part(job, made))
+
+        def sequences() -> None:
+            """The rest, with where each sequence is just before and just after it."""
+            before = database.sequences(self._lead)
+            part(rest)()
+            after = database.sequences(self._lead)
+            made.sequences += [
+                Sequence(name, *before[name], *after[name])
+                for name in sorted(before.keys() & after.keys())
+            ]
 
         def measured(group: tuple[database.Found, ...]) -> Callable[[], None]:
             return lambda: made.tables.extend(snapshots.measure(snapshot, group, columns, methods))
 
-        # The tables first: the two small parts fill a gap at the end.
-        ordered = jobs[2:] + jobs[:2]
+        # The tables first: the small parts fill a gap at the end.
+        ordered = [part(job) for job in jobs[2:] + jobs[:2]]
         parallel.run(
             self._group,
             [
-                (self._settings.jobs, [part(job) for job in ordered]),
+                (self._settings.jobs, [*ordered, sequences]),
                 (self._settings.jobs, [measured(group) for group in groups]),
             ],
             # The snapshot lives as long as this session; its end has to be noticed.
             self._beat,
+            ends,
         )
         return made
 
@@ -275,8 +282,8 @@ class _Run:
         arguments = (*self._common(snapshot), "--section=data", "--filter=-")
         return _Job(f"{number:04}-rest", REST, arguments, filter=excluded)
 
-    def _part(self, job: _Job) -> Part:
-        """Make one part."""
+    def _part(self, job: _Job, made: _Made) -> Callable[[], None]:
+        """Make one part; returns what completes it, which has to be called."""
         settings = self._settings
         key = self._store.key(self._id, f"parts/{job.name}{codec.suffix(settings.compression)}")
         upload = Upload(self._store, key, job.expected)
@@ -284,35 +291,47 @@ class _Run:
         plain = 0
         with ExitStack() as stack:
             stack.callback(upload.abort)
-            child = stack.enter_context(
-                self._group.run(
-                    [PROGRAM, *job.arguments],
-                    self._env,
-                    stdin=tools.PIPE if job.filter else tools.NOTHING,
-                    stdout=tools.PIPE,
-                )
-            )
-            if job.filter:
-                child.write(job.filter.encode())
-                child.close()
-            for chunk in child.read():
-                plain += len(chunk)
-                upload.write(coder.add(chunk))
-                self._progress.add(len(chunk))
-            child.wait(f"dumping {label(job.section, job.tables)}")
+            with self._group.run(
+                [PROGRAM, *job.arguments],
+                self._env,
+                stdin=tools.PIPE if job.filter else tools.NOTHING,
+                stdout=tools.PIPE,
+            ) as child:
+                if job.filter:
+                    child.write(job.filter.encode())
+                    child.close()
+                for chunk in child.read():
+                    plain += len(chunk)
+                    upload.write(coder.add(chunk))
+                    self._progress.add(len(chunk))
+                child.wait(f"dumping {label(job.section, job.tables)}")
             upload.write(coder.end())
-            done = upload.finish()
-        part = Part(key, job.section, job.tables, done.bytes, plain, done.sha256, done.version_id)
-        said.event("part", key=key, what=part.label, bytes=part.bytes, plain_bytes=plain)
-        return part
+            stack.pop_all()  # whoever completes it aborts it
+
+        def complete() -> None:
+            with ExitStack() as stack:
+                stack.callback(upload.abort)
+                if self._group.stopped.is_set():
+                    raise StoppedError
+                done = upload.finish()
+            part = Part(
+                key, job.section, job.tables, done.bytes, plain, done.sha256, done.version_id
+            )
+            made.parts.append(part)
+            said.event(
+                "part", key=key, what=part.label, bytes=part.bytes, plain_bytes=part.plain_bytes
+            )
+
+        return complete
 
 
 @dataclass
 class _Made:
-    """Parts and tables, as jobs finish them."""
+    """Parts, tables and sequences, as jobs finish them."""
 
     parts: list[Part]
     tables: list[Table]
+    sequences: list[Sequence]
 
 
 def _plain(name: str) -> str:

@@ -18,6 +18,8 @@ from .failures import FailedError, RefusedError
 
 PIPE, NOTHING = subprocess.PIPE, subprocess.DEVNULL
 PIPE_BYTES = 1 << 20
+# As much as one read of a pipe yields; room for more would be taken and given back each time.
+READ_BYTES = 1 << 17
 # Sessions that we have to keep open, or that take long, must not be ended by a server's default.
 SESSION = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c jit=off"
 _TAIL = 4000
@@ -129,7 +131,7 @@ class Child:
         """Yield what it writes to its standard output."""
         assert self._process.stdout is not None
         number = self._process.stdout.fileno()
-        while chunk := os.read(number, PIPE_BYTES):
+        while chunk := os.read(number, READ_BYTES):
             if self._group.stopped.is_set():
                 raise StoppedError
             yield chunk

@@ -37,6 +37,9 @@ CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$;
 CREATE TRIGGER shout BEFORE INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION shout();
 CREATE SEQUENCE spare START 500;
+CREATE DOMAIN always AS text NOT NULL;
+CREATE TABLE strict (id bigint, word always, gone integer);
+ALTER TABLE strict DROP COLUMN gone;
 """
 ROWS = (
     f"INSERT INTO tenants SELECT 't' || n, 'ristorante ' || n FROM generate_series(1, {TENANTS}) n",
@@ -54,6 +57,7 @@ ROWS = (
     'INSERT INTO "Odd ""name"" %, $1" VALUES (1, \'NaN\'), (NULL, 1e-20)',
     "INSERT INTO visits SELECT date '2025-12-01' + n, 't' || (1 + n % 3) FROM generate_series(0, 59) n",
     "INSERT INTO archive.bookings VALUES (1, 'old')",
+    "INSERT INTO strict VALUES (1, 'word')",
     "SELECT lo_from_bytea(0, 'an object')",
     "SELECT nextval('spare')",
     "REFRESH MATERIALIZED VIEW counted",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from lyo_backup import codec, copy_rows, parts, said, settings, tenants, upload, verify
+from lyo_backup import codec, copy_rows, parallel, parts, said, settings, tenants, upload, verify
 from lyo_backup.database import Found
 from lyo_backup.failures import DamagedError, RefusedError
 from lyo_backup.grouping import grouped
@@ -24,6 +24,7 @@ from lyo_backup.manifest import (
     decode,
 )
 from lyo_backup.tenants import ForeignKey
+from lyo_backup.tools import Group, StoppedError
 
 from tests.backup.harness import rewritten
 
@@ -328,3 +329,72 @@ def test_pg_restore_gets_the_end_of_a_part_only_when_all_of_it_is_right() -> Non
     assert (right.got == BIG, right.closed) == (True, True)
     wrong = fed("0" * 64)
     assert (wrong.got == BIG[: -parts.HELD_BYTES], wrong.closed) == (True, False)
+
+
+def test_a_job_begins_while_another_is_completed() -> None:
+    group, begun, done = Group(), threading.Event(), list[str]()
+    ends = parallel.Ends(group, 1)
+
+    def completed() -> None:
+        assert begun.wait(10), "the next job waits for the end of this one"
+        done.append("end")
+
+    jobs: list[Callable[[], None]] = [lambda: ends.give(completed), begun.set]
+    parallel.run(group, [(1, jobs)], ends=ends)
+    assert done == ["end"]
+
+
+def test_no_more_ends_wait_than_there_is_room_for() -> None:
+    group, go, given = Group(), threading.Event(), list[int]()
+    ends = parallel.Ends(group, 1)
+
+    def job(number: int) -> Callable[[], None]:
+        def give() -> None:
+            ends.give(lambda: assert_(go.wait(10)))
+            given.append(number)
+
+        return give
+
+    def assert_(value: bool) -> None:
+        assert value
+
+    runner = threading.Thread(
+        target=parallel.run, args=(group, [(1, [job(1), job(2)])]), kwargs={"ends": ends}
+    )
+    runner.start()
+    runner.join(0.2)
+    assert given == [1]
+    go.set()
+    runner.join(10)
+    assert given == [1, 2]
+
+
+def test_what_an_end_raises_stops_the_jobs_and_is_what_is_told() -> None:
+    group, begun, ended = Group(), threading.Event(), list[str]()
+    ends = parallel.Ends(group, 2)
+
+    def fails() -> None:
+        assert begun.wait(10)
+        raise DamagedError(["S3 is full"])
+
+    def next_job() -> None:
+        begun.set()
+        assert group.stopped.wait(10)
+        ends.give(lambda: ended.append("this one too, to clean up"))
+        raise StoppedError
+
+    jobs: list[Callable[[], None]] = [lambda: ends.give(fails), next_job]
+    with pytest.raises(DamagedError, match="S3 is full"):
+        parallel.run(group, [(1, jobs)], ends=ends)
+    assert ended == ["this one too, to clean up"]
+
+
+def test_a_last_end_that_fails_is_told() -> None:
+    group = Group()
+    ends = parallel.Ends(group, 1)
+
+    def fails() -> None:
+        raise DamagedError(["S3 is full"])
+
+    with pytest.raises(DamagedError, match="S3 is full"):
+        parallel.run(group, [(1, [lambda: ends.give(fails)])], ends=ends)

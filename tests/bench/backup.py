@@ -39,6 +39,9 @@ DUMP, RESTORE = "dump", "restore"
 # pg_dump's own default. Its build here has no zstd, so that the program's default has no counterpart.
 SAME = "gzip:6"
 DEFAULT = "zstd:3"
+# A quarter of 4 GiB, as RDS sizes it ({DBInstanceClassMemory/32768} blocks of 8 kB).
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Tuning.concepts.memory.html
+SHARED_BUFFERS = "1GB"
 # For memory, uncompressed: rows of 10 kB in two tables, so many in each; already the few fill every buffer.
 PLAIN = "none"
 FEW, MANY = 4_000, 40_000
@@ -219,7 +222,7 @@ def report(measured: list[Measured], wide: list[Measured], size: int) -> str:
         f"Measured by `python -m tests.bench.backup` on {datetime.now(UTC).date()}: {platform.system()} "
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, PostgreSQL "
         f"{binaries.version()}. {rows:,} bookings and as many messages of {TENANTS} tenants, {size / 2**20:.0f} MiB without "
-        "indexes. The server, the S3 (moto, in Python) and the programs share these cores: what on AWS the database's and "
+        f"indexes; the server has {SHARED_BUFFERS} of shared buffers. The server, the S3 (moto, in Python) and the programs share these cores: what on AWS the database's and "
         "S3's machines do is paid for here too. `lyo_backup` counts rows by tenant and makes a checksum of every table "
         "meanwhile, and sends what it makes to S3; `pg_dump` writes to the disk. Seconds are those of the whole command, "
         "ANALYZE included for both restores; median (smallest to largest). A ratio is that of one round. Above a load of "
@@ -322,7 +325,7 @@ def main(argv: list[str]) -> int:
 
     with (
         tempfile.TemporaryDirectory(prefix="lyo-bench-") as name,
-        servers(Path(name)) as bench,
+        servers(Path(name), shared_buffers=SHARED_BUFFERS) as bench,
     ):
         measure = Measure(bench, Path(name), keep)
         for count in (FEW, MANY):

@@ -73,12 +73,16 @@ def wait_for(what: str, check: Callable[[], Any], timeout: float = 20.0) -> Any:
 
 
 class Postgres:
-    """One server; `start` after `stop` serves the same data at the same address."""
+    """One server; `start` after `stop` serves the same data at the same address.
+
+    :param shared_buffers: the server's setting: small, since many servers share one machine.
+    """
 
     host = f"{NETWORK}.2"
     port = 5432
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared_buffers: str = "16MB") -> None:
+        self._shared_buffers = shared_buffers
         self._data = folder / "pg"
         password_file = folder / "pg-password"
         password_file.write_text(PASSWORD)
@@ -103,7 +107,8 @@ class Postgres:
             binaries.as_server(
                 [
                     *(binaries.program("postgres"), "-D", str(self._data), "-h", self.host),
-                    *("-p", str(self.port), "-k", "", "-F", "-c", "shared_buffers=16MB"),
+                    *("-p", str(self.port), "-k", "", "-F"),
+                    *("-c", f"shared_buffers={self._shared_buffers}"),
                 ]
             ),
             env=binaries.environment(),
