@@ -9,7 +9,6 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -18,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from . import said
 from .failures import FAILED, REFUSED, EndError, RefusedError, explain
-from .settings import read, require_database, valid_id
+from .settings import Settings, read, require_database, valid_id
 
 DATABASE_VERBS = ("dump", "restore", "verify", "inspect", "tenant")
 
@@ -71,9 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     :raises EndError: it ended otherwise than well.
     """
-    # Not at the top: what a verb does not need it does not load.
-    from . import check, copying, dump, inspection, listing, restore, tenant, verify
-
     settings = read(os.environ, bucket_needed=arguments.verb != "inspect")
     if arguments.verb in DATABASE_VERBS:
         require_database(os.environ)
@@ -81,26 +77,51 @@ def run(arguments: argparse.Namespace) -> int:
     copy = getattr(arguments, "copy", False)
     if copy and not settings.copy_bucket:
         raise RefusedError("--copy: LYO_BACKUP_COPY_BUCKET is not set, there is no second bucket")
-    verbs: dict[str, Callable[[], int]] = {
-        "dump": lambda: dump.dump(settings, backup_id),
-        "check": lambda: check.check(settings, backup_id, copy=copy),
-        "restore": lambda: restore.restore(
-            settings, backup_id, copy=copy, no_owner=arguments.no_owner
-        ),
-        "verify": lambda: verify.verify(settings, backup_id, copy=copy),
-        "copy": lambda: copying.copy(settings, backup_id),
-        "inspect": lambda: inspection.inspect(settings),
-        "tenant": lambda: tenant.tenant(
-            settings,
-            backup_id,
-            arguments.tenant,
-            approve=arguments.approve,
-            replace=arguments.replace,
-            copy=copy,
-        ),
-        "list": lambda: listing.listing(settings, copy=copy),
-    }
-    return verbs[arguments.verb]()
+    return _verb(arguments, settings, backup_id, copy=copy)
+
+
+def _verb(arguments: argparse.Namespace, settings: Settings, backup_id: str, *, copy: bool) -> int:
+    # Not at the top: what a verb does not need it does not load.
+    match arguments.verb:
+        case "dump":
+            from .dump import dump
+
+            return dump(settings, backup_id)
+        case "check":
+            from .check import check
+
+            return check(settings, backup_id, copy=copy)
+        case "restore":
+            from .restore import restore
+
+            return restore(settings, backup_id, copy=copy, no_owner=arguments.no_owner)
+        case "verify":
+            from .verify import verify
+
+            return verify(settings, backup_id, copy=copy)
+        case "copy":
+            from .copying import copy as make_copy
+
+            return make_copy(settings, backup_id)
+        case "inspect":
+            from .inspection import inspect
+
+            return inspect(settings)
+        case "tenant":
+            from .tenant import tenant
+
+            return tenant(
+                settings,
+                backup_id,
+                arguments.tenant,
+                approve=arguments.approve,
+                replace=arguments.replace,
+                copy=copy,
+            )
+        case _:
+            from .listing import listing
+
+            return listing(settings, copy=copy)
 
 
 def main(argv: list[str]) -> int:

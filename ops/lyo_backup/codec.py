@@ -16,7 +16,9 @@ from zlib_ng import zlib_ng as zlib  # the same streams as zlib's, at half the C
 
 _GZIP = 31  # zlib's window bits for a gzip header
 # Bytes decompressed at once: a small compressed chunk may become a huge one.
-LARGEST = 4 << 20
+LARGEST = 1 << 20
+# Compressed bytes taken at once: what is left of them when LARGEST is reached is copied.
+_PIECE = 1 << 16
 
 
 class CorruptError(Exception):
@@ -75,10 +77,11 @@ def decoded(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
 def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     gzip = zlib.decompressobj(_GZIP)
     for chunk in chunks:
-        rest = chunk
-        while rest:
-            yield gzip.decompress(rest, LARGEST)
-            rest = gzip.unconsumed_tail
+        for start in range(0, len(chunk), _PIECE):
+            rest = chunk[start : start + _PIECE]
+            while rest:
+                yield gzip.decompress(rest, LARGEST)
+                rest = gzip.unconsumed_tail
 
 
 class _File(io.RawIOBase):

@@ -106,12 +106,10 @@ def feed(
         held, reads = b"", True
         source = plain(store, manifest, part)
         for chunk in source:
-            held += chunk
-            if reads and len(held) > HELD_BYTES:
-                reads = child.write(held[:-HELD_BYTES])
-            elif group.stopped.is_set():
+            if group.stopped.is_set():
                 raise StoppedError
-            held = held[-HELD_BYTES:]
+            more, held = _but_the_end(held, chunk)
+            reads = reads and all(child.write(piece) for piece in more)
             progress.add(len(chunk))
         if reads:
             child.write(held)
@@ -122,3 +120,13 @@ def feed(
             if any(words in child.errors for words in _SERVER):
                 raise
             raise DamagedError([f"{part.key} cannot be restored: {child.errors}"]) from error
+
+
+def _but_the_end(held: bytes, chunk: bytes) -> tuple[list[bytes | memoryview], bytes]:
+    """Return what may be written of what was held and what has come, and what is held now."""
+    if len(chunk) < HELD_BYTES:
+        both = held + chunk
+        return [both[:-HELD_BYTES]], both[-HELD_BYTES:]
+    # Without copying what is large.
+    view = memoryview(chunk)
+    return [held, view[:-HELD_BYTES]], bytes(view[-HELD_BYTES:])

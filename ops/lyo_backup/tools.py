@@ -136,7 +136,7 @@ class Child:
                 raise StoppedError
             yield chunk
 
-    def write(self, chunk: bytes) -> bool:
+    def write(self, chunk: bytes | memoryview) -> bool:
         """Write to its standard input; False when it reads no more."""
         assert self._process.stdin is not None
         if self._group.stopped.is_set():

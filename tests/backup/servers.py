@@ -12,14 +12,14 @@ from tests.localcloud import booking_harness
 
 
 @contextmanager
-def servers(folder: Path, *, lock: bool = False, shared_buffers: str = "16MB") -> Iterator[Bench]:
+def servers(folder: Path, *, lock: bool = False, **settings: str) -> Iterator[Bench]:
     """Both of them with their buckets, until the block ends.
 
     :param folder: of the server's data.
     :param lock: whether the buckets have object lock.
-    :param shared_buffers: of the server.
+    :param settings: of the PostgreSQL server.
     """
-    postgres, s3 = Postgres(folder, shared_buffers), S3(f"{booking_harness.NETWORK}.8")
+    postgres, s3 = Postgres(folder, **settings), S3(f"{booking_harness.NETWORK}.8")
     postgres.start()
     try:
         s3.start()

@@ -306,13 +306,16 @@ class Recorder:
 class OneObject:
     """A store with one object, in pieces."""
 
+    def __init__(self, size: int) -> None:
+        self._size = size
+
     def chunks(self, _: Part) -> Iterator[bytes]:
-        return iter([BIG[at : at + 100_000] for at in range(0, len(BIG), 100_000)])
+        return iter([BIG[at : at + self._size] for at in range(0, len(BIG), self._size)])
 
 
-def fed(digest: str) -> Recorder:
+def fed(digest: str, size: int) -> Recorder:
     recorder: Any = Recorder()
-    store: Any = OneObject()
+    store: Any = OneObject(size)
     one = replace(part("data", "public.a"), bytes=len(BIG), sha256=digest)
     manifest = replace(MANIFEST, compression="none")
     progress = said.Progress("restore", len(BIG))
@@ -324,10 +327,11 @@ def fed(digest: str) -> Recorder:
     return found
 
 
-def test_pg_restore_gets_the_end_of_a_part_only_when_all_of_it_is_right() -> None:
-    right = fed(hashlib.sha256(BIG).hexdigest())
+@pytest.mark.parametrize("size", [100_000, parts.HELD_BYTES, 1000])
+def test_pg_restore_gets_the_end_of_a_part_only_when_all_of_it_is_right(size: int) -> None:
+    right = fed(hashlib.sha256(BIG).hexdigest(), size)
     assert (right.got == BIG, right.closed) == (True, True)
-    wrong = fed("0" * 64)
+    wrong = fed("0" * 64, size)
     assert (wrong.got == BIG[: -parts.HELD_BYTES], wrong.closed) == (True, False)
 
 

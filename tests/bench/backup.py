@@ -42,6 +42,10 @@ DEFAULT = "zstd:3"
 # A quarter of 4 GiB, as RDS sizes it ({DBInstanceClassMemory/32768} blocks of 8 kB).
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Tuning.concepts.memory.html
 SHARED_BUFFERS = "1GB"
+# Larger than what a restore writes, so that no checkpoint falls into one run and not into the other.
+MAX_WAL_SIZE = "4GB"
+# moto keeps larger objects in files: it is to be in nobody's way.
+IN_MEMORY = {"MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(1 << 30)}
 # For memory, uncompressed: rows of 10 kB in two tables, so many in each; already the few fill every buffer.
 PLAIN = "none"
 FEW, MANY = 4_000, 40_000
@@ -312,6 +316,7 @@ def main(argv: list[str]) -> int:
     """Measure and write the page; returns the exit code."""
     arguments = _arguments(argv)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    os.environ.update(IN_MEMORY)
     measured: list[Measured] = []
     wide: list[Measured] = []
 
@@ -325,7 +330,7 @@ def main(argv: list[str]) -> int:
 
     with (
         tempfile.TemporaryDirectory(prefix="lyo-bench-") as name,
-        servers(Path(name), shared_buffers=SHARED_BUFFERS) as bench,
+        servers(Path(name), shared_buffers=SHARED_BUFFERS, max_wal_size=MAX_WAL_SIZE) as bench,
     ):
         measure = Measure(bench, Path(name), keep)
         for count in (FEW, MANY):

@@ -75,14 +75,15 @@ def wait_for(what: str, check: Callable[[], Any], timeout: float = 20.0) -> Any:
 class Postgres:
     """One server; `start` after `stop` serves the same data at the same address.
 
-    :param shared_buffers: the server's setting: small, since many servers share one machine.
+    :param settings: of the server, others than its own defaults and a small shared_buffers, since many
+        servers share one machine.
     """
 
     host = f"{NETWORK}.2"
     port = 5432
 
-    def __init__(self, folder: Path, shared_buffers: str = "16MB") -> None:
-        self._shared_buffers = shared_buffers
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._settings = {"shared_buffers": "16MB", **settings}
         self._data = folder / "pg"
         password_file = folder / "pg-password"
         password_file.write_text(PASSWORD)
@@ -108,7 +109,7 @@ class Postgres:
                 [
                     *(binaries.program("postgres"), "-D", str(self._data), "-h", self.host),
                     *("-p", str(self.port), "-k", "", "-F"),
-                    *("-c", f"shared_buffers={self._shared_buffers}"),
+                    *(f"--{name}={value}" for name, value in self._settings.items()),
                 ]
             ),
             env=binaries.environment(),
