@@ -226,7 +226,7 @@ def report(measured: list[Measured], wide: list[Measured], size: int) -> str:
         f"Measured by `python -m tests.bench.backup` on {datetime.now(UTC).date()}: {platform.system()} "
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, PostgreSQL "
         f"{binaries.version()}. {rows:,} bookings and as many messages of {TENANTS} tenants, {size / 2**20:.0f} MiB without "
-        f"indexes; the server has {SHARED_BUFFERS} of shared buffers. The server, the S3 (moto, in Python) and the programs share these cores: what on AWS the database's and "
+        f"indexes; the server has shared_buffers={SHARED_BUFFERS} and max_wal_size={MAX_WAL_SIZE}. The server, the S3 (moto, in Python) and the programs share these cores: what on AWS the database's and "
         "S3's machines do is paid for here too. `lyo_backup` counts rows by tenant and makes a checksum of every table "
         "meanwhile, and sends what it makes to S3; `pg_dump` writes to the disk. Seconds are those of the whole command, "
         "ANALYZE included for both restores; median (smallest to largest). A ratio is that of one round. Above a load of "

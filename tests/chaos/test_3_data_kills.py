@@ -64,8 +64,8 @@ def test_a_backup(environment: Environment, large: None) -> None:
 @pytest.fixture(scope="module")
 def logical(environment: Environment) -> tuple[BackupTable, tuple[str, ...], list[Point]]:
     """Logical backups with retention as it comes, so that nothing goes: command and its calls."""
-    table = BackupTable(environment)
-    command = table.command(kinds="logical")
+    table = BackupTable(environment, kinds="logical")
+    command = table.command()
     return table, command, table.points_of(*command)
 
 
