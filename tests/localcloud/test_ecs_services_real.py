@@ -323,7 +323,7 @@ def site(fast: RunningCloud) -> Site:
 def test_a_release_is_seen_on_the_test_listener_then_takes_all_traffic(site: Site) -> None:
     before = get(site.production)
     with Load(site.production) as load:
-        name = site.release(hooks=pause())
+        name = site.release(hooks=pause(), bake=6)
         paused = site.paused()
         assert paused["lifecycleStage"] == "POST_TEST_TRAFFIC_SHIFT"
         assert (get(site.test), get(site.production)) == (name, before)
@@ -395,7 +395,8 @@ def test_a_broken_release_never_gets_traffic(site: Site, mode: str) -> None:
 
 
 def test_scaling_out_during_bake_reaches_both_revisions(site: Site) -> None:
-    name = site.release()
+    # Longer than a busy machine takes to start a task for each.
+    name = site.release(bake=15)
     site.stage("BAKE_TIME")
     site.ecs.update_service(cluster="lyo", service="web", desiredCount=3)
     site.wait(lambda d: d["sourceServiceRevisions"][0]["runningTaskCount"] == 3)
