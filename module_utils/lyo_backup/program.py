@@ -249,6 +249,15 @@ class Program:
             self._one_off(name, nowhere, [], image_of(definition)), running.arn, definition
         )
 
+    def host(self, running: Running) -> str:
+        """Return the host of the database that a task works on, empty where its definition is gone."""
+        definition = live.describe_definition(self.aws, running.definition) or {}
+        for container in definition.get("containerDefinitions") or ():
+            for entry in container.get("environment") or ():
+                if entry["name"] == "PGHOST":
+                    return str(entry["value"])
+        return ""
+
     def _one_off(self, name: str, target: Target, command: list[str], image: str) -> OneOff:
         params = {
             "outputs": self.outputs,

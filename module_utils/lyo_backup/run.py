@@ -257,13 +257,12 @@ class Backup:
         try:
             under_way = decide.task_under_way(found, "verify")
             if under_way is not None:
-                told = self.program.adopt(under_way)
+                told = verifier.adopt(under_way, found.scratch)
                 if self._judge(f"verification of {under_way.backup}", told):
                     self._made += 1
+                self._judge_use(verifier, under_way.backup)
                 if told.running:
                     return  # one after the other
-                for one in found.scratch:
-                    self.instances.delete(one.name)
             policy = self.keep.policies[LOGICAL]
             logical = self.place.logical.read()
             for backup in decide.to_verify(logical, self.logical_id, policy, self.now()):
@@ -271,15 +270,19 @@ class Backup:
                     self._made += 1
                     if backup != self.logical_id:
                         self.notes.append(f"{LOGICAL}: {backup} VERIFIED, which had no verdict")
-                if verifier.smoked:
-                    self.problems.setdefault(LOGICAL, []).append(
-                        f"the application fails on what was restored of {backup}: {verifier.smoked}"
-                    )
+                self._judge_use(verifier, backup)
         except AwsFailure as failure:
             self._failed(LOGICAL, failure)
         finally:
             if not self.still:
                 verifier.forget()
+
+    def _judge_use(self, verifier: Verifier, backup: str) -> None:
+        """Keep what the application has said of what was restored."""
+        if verifier.smoked:
+            self.problems.setdefault(LOGICAL, []).append(
+                f"the application fails on what was restored of {backup}: {verifier.smoked}"
+            )
 
     def _smoke(self) -> Smoke | None:
         """Return the application's own check, None where there is none."""

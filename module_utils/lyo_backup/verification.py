@@ -5,16 +5,16 @@ Used by the application itself: its own smoke test, as a one-off task of the rel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..lyo_aws import AwsFailure
 from ..lyo_progress import Progress
 from ..lyo_release.said import Told
 from . import scratch
-from .program import VERIFIES, Program, forget
+from .program import DONE, VERIFIES, Program, Running, forget
 from .reading import Place
-from .scratch import Instances
+from .scratch import Instances, Scratch
 from .smoke import Smoke
 
 
@@ -70,19 +70,41 @@ class Verifier:
         wanted = self.request(backup, self.source())
         name = str(wanted["DBInstanceIdentifier"])
         self._progress("verify", f"{backup} on {name}", 0)
-        goes_on = False
+        self.smoked, goes_on = "", False
         try:
             self._instances.create(wanted)
             ready = self._instances.wait(name, float(self._params["scratch_timeout"]))
             target = scratch.target_of(ready)
             told = self._program.run(VERIFIES, target, "verify", backup)
             goes_on = told.running
-            if told.code == 0 and self._smoke is not None:
+            if told.code == DONE and self._smoke is not None:
                 self.smoked = self._smoke.run(target)
             return told
         finally:
             if not goes_on:
                 self._instances.delete(name)
+
+    def adopt(self, task: Running, left: Sequence[Scratch]) -> Told:
+        """Return what came of a verification that another run has begun.
+
+        What it has restored is used as well, and every scratch instance is gone then, unless it goes on.
+
+        :raises AwsFailure: it cannot be followed, or used.
+        """
+        self.smoked = ""
+        host = self._program.host(task)
+        told = self._program.adopt(task)
+        if told.running:
+            return told
+        try:
+            if told.code == DONE and self._smoke is not None:
+                for found in filter(None, (self._instances.find(one.name) for one in left)):
+                    if (found.get("Endpoint") or {}).get("Address") == host:
+                        self.smoked = self._smoke.run(scratch.target_of(found))
+        finally:
+            for one in left:
+                self._instances.delete(one.name)
+        return told
 
     def forget(self) -> None:
         """Deregister the task definitions of scratch instances, which will not come again."""

@@ -340,6 +340,51 @@ def test_a_verification_that_takes_too_long_keeps_its_instance_until_it_is_done(
     assert world.active("lyo-ops-verify") == []
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_another_run_has_restored_is_tried_by_the_application_too(fails: bool) -> None:
+    world = World()
+    world.seconds["verify"] = 500
+    run(world, kinds=["logical"], program={**PARAMS["program"], "timeout": 100})
+    [first] = world.logical()
+    [restored] = [name for name in world.instances if name != "lyo"]
+    address = world.instances[restored]["Endpoint"]["Address"]
+    world.ends["smoke"] = int(fails)
+    done = run(world, kinds=["logical"])
+    said = f"the application fails on what was restored of {first}"
+    assert (done.failed, said in str(done.answer.get("msg"))) == (fails, fails)
+    tried = [t for t in world.tasks.values() if t["verb"] == "smoke"]
+    hosts = []
+    for task in tried:
+        [container] = world.definitions[task["taskDefinitionArn"]]["containerDefinitions"]
+        hosts += [e["value"] for e in container["environment"] if e["name"] == "DATABASE_HOST"]
+    # That of the first run, and that of the second's own backup.
+    assert hosts[0] == address
+    assert len(set(hosts)) == len(hosts) == 2
+    world.clock.sleep(1000)
+    world.settle()
+    assert set(world.instances) == {"lyo"}
+
+
+def test_of_two_backups_only_the_one_that_the_application_fails_on_is_named() -> None:
+    world = World()
+    older = old(world, 1)
+    world.ends["smoke"] = 1
+    fails_once = world.op_run_task
+
+    def run_task(params: dict[str, Any]) -> Any:
+        answer = fails_once(params)
+        started = world.tasks[answer["tasks"][0]["taskArn"]]
+        if started["verb"] == "smoke":
+            world.ends["verify"] = 3  # what is verified next is damaged, and so is not tried
+        return answer
+
+    world.op_run_task = run_task  # type: ignore[method-assign]
+    done = run(world, kinds=["logical"])
+    newer = next(backup for backup in world.logical() if backup != older)
+    named = [backup for backup in (older, newer) if f"restored of {backup}" in done.answer["msg"]]
+    assert len(named) == 1, done.answer["msg"]
+
+
 def clean_writes() -> int:
     world = World()
     for days in range(1, 5):
