@@ -88,6 +88,25 @@ class RestoreTable(DataTable):
         return problems + self.left(now)
 
 
+class AgainTable(RestoreTable):
+    """A restore of what the serving instance was restored from already."""
+
+    def command(self) -> tuple[str, ...]:
+        """restore.yml, of the same once more."""
+        return (*super().command(), "-e", "again=true")
+
+    def begin(self) -> Attempt:
+        """Let what is asked for serve already, and no former instance be kept."""
+        attempt = super().begin()
+        self.serve(*super().command())
+        self.serve(*self.release())
+        return attempt
+
+    def nothing_left(self, command: Any) -> list[str]:
+        """Without the word for once more, a further run has nothing to do."""
+        return super().nothing_left(command[:-2])
+
+
 class DrillTable(DataTable):
     """drill.yml: each run restores anew, and leaves nothing."""
 

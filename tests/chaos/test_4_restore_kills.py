@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.conftest import EVERYTHING, MODE
-from tests.chaos.restore_table import DrillTable, RestoreTable
+from tests.chaos.points import AFTER, TREE, Row
+from tests.chaos.restore_table import AgainTable, DrillTable, RestoreTable
 from tests.runbooks.harness import Environment
 
 pytestmark = [
@@ -45,6 +46,16 @@ def test_a_restore(restores: RestoreTable) -> None:
     assert {("rds", "RestoreDBInstanceFromDBSnapshot"), ("ssm", "PutParameter")} <= operations
     restores.try_all(found, restores.begin, MODE)
     restores.tell()
+
+
+def test_a_restore_once_more_that_has_switched_is_finished_and_not_made_once_more(
+    environment: Environment, restores: RestoreTable
+) -> None:
+    table = AgainTable(environment)
+    points = table.points_of(*table.begin().command)
+    switch = next(point for point in points if point.operation == "PutParameter")
+    table.try_row(Row(switch, AFTER, TREE), table.begin())
+    assert table.results[-1].problems == []
 
 
 def test_the_release_of_a_former_instance(restores: RestoreTable) -> None:
