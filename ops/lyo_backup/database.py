@@ -234,7 +234,7 @@ def measure(connection: Connection, table: Found, tenant_column: str, method: st
     """
     hashed: sql.Composable = sql.SQL("hashtextextended(t::text, 0)")
     if method == "record":
-        # The same as t itself, which PostgreSQL would put together anew at a third more time.
+        # The same as t itself, which PostgreSQL would put together anew at a fifth more time.
         columns = sql.SQL(", ").join(sql.Identifier("t", name) for name in table.columns)
         hashed = sql.SQL("hash_record_extended(ROW({}), 0)").format(columns)
     relation = sql.Identifier(table.schema, table.table)

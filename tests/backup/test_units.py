@@ -349,13 +349,14 @@ def test_a_job_begins_while_another_is_completed() -> None:
 
 
 def test_no_more_ends_wait_than_there_is_room_for() -> None:
-    group, go, given = Group(), threading.Event(), list[int]()
+    group, first, go, given = Group(), threading.Event(), threading.Event(), list[int]()
     ends = parallel.Ends(group, 1)
 
     def job(number: int) -> Callable[[], None]:
         def give() -> None:
             ends.give(lambda: assert_(go.wait(10)))
             given.append(number)
+            first.set()
 
         return give
 
@@ -366,6 +367,7 @@ def test_no_more_ends_wait_than_there_is_room_for() -> None:
         target=parallel.run, args=(group, [(1, [job(1), job(2)])]), kwargs={"ends": ends}
     )
     runner.start()
+    assert first.wait(10)
     runner.join(0.2)
     assert given == [1]
     go.set()
